@@ -1,0 +1,3 @@
+from vestibule.cli import main
+
+main()

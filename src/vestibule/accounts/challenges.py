@@ -1,0 +1,171 @@
+"""One-time proofs sent by letter: made, looked up, spent.
+
+Every challenge has three ways in: the handle that the asking client holds, the token in the
+letter's link, and the code in the letter. Clear ones exist only with their holders.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.orm import aliased
+
+from vestibule.accounts.models import Challenge
+from vestibule.accounts.names import Address
+from vestibule.kernel import opaque
+from vestibule.kernel.database import uuid7
+from vestibule.kernel.opaque import Purpose
+from vestibule.kernel.unit import Unit
+
+SIGN_UP = "sign_up"
+_SEAL, _CODE = "challenge", "code"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a sign-up will open once it is proved."""
+
+    password_hash: str
+    username: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What goes out in a letter, this once."""
+
+    token: str
+    code: str
+
+
+async def ask(
+    unit: Unit, address: Address, wanted: Wanted, *, account_id: UUID | None = None
+) -> tuple[str, Keys]:
+    """Write a new sign-up challenge; return the handle for the client and the keys for a letter."""
+    challenge_id = uuid7()
+    handle, handle_digest = opaque.issue(Purpose.SIGN_UP)
+    keys, columns = _new_keys(unit, challenge_id)
+    payload = json.dumps(asdict(wanted)).encode()
+    await unit.session.execute(
+        insert(Challenge).values(
+            id=challenge_id,
+            purpose=SIGN_UP,
+            account_id=account_id,
+            email_key=address.key,
+            address=address.typed,
+            payload=unit.seals.seal(_SEAL, payload, row=challenge_id.bytes),
+            handle_digest=handle_digest,
+            created_at=unit.now,
+            **columns,
+        )
+    )
+    return handle, keys
+
+
+async def ask_again(unit: Unit, challenge: Challenge) -> Keys | None:
+    """Give an open challenge new keys, so that an older letter's are worth nothing."""
+    keys, columns = _new_keys(unit, challenge.id)
+    renewed = await unit.session.scalar(
+        update(Challenge)
+        .where(
+            Challenge.id == challenge.id,
+            Challenge.used_at.is_(None),
+            Challenge.expires_at > unit.now,
+        )
+        .values(columns)
+        .returning(Challenge.id)
+        .execution_options(synchronize_session=False)
+    )
+    return keys if renewed else None
+
+
+async def by_handle(unit: Unit, handle: str) -> Challenge | None:
+    """Find a challenge by what its client holds, also one that is used or out of date."""
+    return await unit.session.scalar(
+        select(Challenge).where(
+            Challenge.handle_digest == opaque.digest(Purpose.SIGN_UP, handle),
+            Challenge.purpose == SIGN_UP,
+        )
+    )
+
+
+async def by_token(unit: Unit, token: str) -> Challenge | None:
+    """Find the challenge that a letter's link opens."""
+    return await unit.session.scalar(
+        select(Challenge).where(
+            Challenge.token_digest == opaque.digest(Purpose.LINK, token),
+            Challenge.purpose == SIGN_UP,
+        )
+    )
+
+
+def is_open(unit: Unit, challenge: Challenge) -> bool:
+    return challenge.used_at is None and challenge.expires_at > unit.now
+
+
+def is_code(unit: Unit, challenge: Challenge, code: str) -> bool:
+    message = _code_message(challenge.id, opaque.typed(code))
+    right = unit.seals.verify(_CODE, message, challenge.code_mac)
+    return right and challenge.code_expires_at > unit.now
+
+
+def wanted(unit: Unit, challenge: Challenge) -> Wanted:
+    """Unseal what the sign-up will open.
+
+    Raises:
+        Unsealable: sealed under a secret that is gone.
+    """
+    content = unit.seals.open(_SEAL, challenge.payload or b"", row=challenge.id.bytes)
+    return Wanted(**json.loads(content))
+
+
+async def spend(unit: Unit, challenge: Challenge) -> bool:
+    """Use `challenge` up, and with it every other open sign-up of the address; False if too late.
+
+    One statement, and its locks are taken in the order of ids, so that of any number of proofs at
+    once one spends and the others find nothing, without a deadlock.
+    """
+    mine = aliased(Challenge)
+    still_open = exists().where(
+        mine.id == challenge.id, mine.used_at.is_(None), mine.expires_at > unit.now
+    )
+    open_ones = (
+        select(Challenge.id)
+        .where(
+            Challenge.purpose == challenge.purpose,
+            Challenge.email_key == challenge.email_key,
+            Challenge.used_at.is_(None),
+            still_open,
+        )
+        .order_by(Challenge.id)
+        .with_for_update(of=Challenge)
+    )
+    spent = await unit.session.scalars(
+        update(Challenge)
+        .where(Challenge.id.in_(open_ones))
+        .values(used_at=unit.now, payload=None)
+        .returning(Challenge.id)
+        .execution_options(synchronize_session=False)
+    )
+    return challenge.id in spent.all()
+
+
+def _new_keys(unit: Unit, challenge_id: UUID) -> tuple[Keys, dict[str, bytes | datetime]]:
+    token, token_digest = opaque.issue(Purpose.LINK)
+    code = opaque.code()
+    message = _code_message(challenge_id, opaque.typed(code))
+    columns: dict[str, bytes | datetime] = {
+        "token_digest": token_digest,
+        # 40 bits under a plain digest would fall to whoever copies the database.
+        "code_mac": unit.seals.mac(_CODE, message),
+        "code_expires_at": unit.now + unit.settings.code_lifetime,
+        "expires_at": unit.now + unit.settings.sign_up_lifetime,
+    }
+    return Keys(token, code), columns
+
+
+def _code_message(challenge_id: UUID, code: str) -> bytes:
+    return challenge_id.bytes + code.encode()

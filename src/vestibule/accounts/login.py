@@ -1,0 +1,90 @@
+"""Proving who you are with a password."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+
+from vestibule.accounts import queries
+from vestibule.accounts.models import Account
+from vestibule.accounts.queries import SignedIn
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.kernel.errors import BadCredentials, SessionUnknown
+from vestibule.kernel.unit import Unit
+from vestibule.sessions import store
+
+
+async def log_in(
+    unit: Unit,
+    *,
+    identifier: str,
+    password: str,
+    remember: bool = False,
+    instead_of: SignedIn | None = None,
+) -> tuple[Account, store.Opened]:
+    """Open a session for whoever `identifier` and `password` belong to, always a new one.
+
+    Args:
+        identifier: address or username, in any spelling.
+        instead_of: who the same browser was signed in as; that session ends.
+
+    Raises:
+        BadCredentials: unknown, wrong, disabled, or not proved: always at the same cost.
+        Busy: too many passwords wait to be hashed.
+    """
+    account = await queries.by_identifier(unit, identifier)
+    seen = account.password_hash if account and _may_enter(unit, account) else None
+    await unit.pause()  # nobody waits for Argon2 with a connection in hand
+
+    right = await unit.passwords.matches(password, seen)
+    fresh = await unit.passwords.hash(password) if right and _outdated(unit, seen) else None
+    opened = None
+    if account is not None and right:
+        owner = queries.unchanged(account.id, seen=seen)
+        opened = await store.open_for(unit, owner, remember=remember)
+    if account is None or opened is None:  # wrong, gone, disabled or changed meanwhile: one answer
+        await log.record(
+            unit,
+            Event.LOGIN_REFUSED,
+            account_id=account.id if account else None,
+            identifier=identifier,
+        )
+        raise BadCredentials
+
+    await _note(unit, account.id, seen=seen, fresh=fresh)
+    if instead_of is not None:
+        await _replace(unit, instead_of)
+    await log.record(
+        unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
+    )
+    return account, opened
+
+
+def _may_enter(unit: Unit, account: Account) -> bool:
+    proved = account.email_verified_at is not None or account.email_key is None
+    return account.state == "active" and (proved or unit.settings.login_before_proof)
+
+
+def _outdated(unit: Unit, seen: str | None) -> bool:
+    return seen is not None and unit.passwords.outdated(seen)
+
+
+async def _note(unit: Unit, account_id: UUID, *, seen: str | None, fresh: str | None) -> None:
+    """Note the log-in, and a hash of today's strength, only over the hash that was checked."""
+    values: dict[str, object] = {"last_login_at": unit.now}
+    if fresh is not None:
+        values["password_hash"] = fresh
+        await log.record(unit, Event.PASSWORD_REHASHED, account_id=account_id)
+    await unit.session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.password_hash == seen)
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _replace(unit: Unit, former: SignedIn) -> None:
+    try:
+        await store.end(unit, former.account.id, former.session.id, reason="replaced")
+    except SessionUnknown:
+        return  # it ended by itself meanwhile

@@ -1,0 +1,69 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vestibule.kernel.database import Base
+
+
+class Account(Base):
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("state IN ('active', 'disabled', 'closing')", name="state"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    email_verified_at: Mapped[datetime | None]
+    username: Mapped[str | None] = mapped_column(String(80))
+    username_key: Mapped[str | None] = mapped_column(String(160), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(400))
+    password_changed_at: Mapped[datetime | None]
+    given_name: Mapped[str | None] = mapped_column(String(100))
+    family_name: Mapped[str | None] = mapped_column(String(100))
+    picture: Mapped[str | None] = mapped_column(String(2000))
+    profile: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: a host's own fields
+    state: Mapped[str] = mapped_column(String(10))
+    last_login_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What the account may do: everybody is a user."""
+        return ("user",)
+
+
+class Challenge(Base):
+    """A one-time proof sent by letter: a link and a code. Open while `used_at` is empty."""
+
+    __tablename__ = "challenges"
+    __table_args__ = (
+        Index(
+            "ix_challenges_open",
+            "purpose",
+            "email_key",
+            postgresql_where=text("used_at IS NULL"),
+            sqlite_where=text("used_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    # Set where the account exists before the proof.
+    account_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    email_key: Mapped[str] = mapped_column(String(254))
+    address: Mapped[str] = mapped_column(String(254))
+    # What the proof will open, sealed: password hash, names, username.
+    payload: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # What the client that asked holds, so that it can type the code or ask for another letter.
+    handle_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    code_mac: Mapped[bytes] = mapped_column(LargeBinary(36))
+    code_expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -1,0 +1,182 @@
+"""Signing up: asking for an account, which opens once its address is proved."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vestibule.accounts import challenges, names, policy, queries
+from vestibule.accounts.challenges import Keys, Wanted
+from vestibule.accounts.models import Account
+from vestibule.accounts.names import Address
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.courier import letters, outbox
+from vestibule.courier.letters import Draft
+from vestibule.kernel.database import uuid7
+from vestibule.kernel.errors import AddressTaken, IdentifierMissing, UsernameTaken
+from vestibule.kernel.unit import Unit
+
+
+@dataclass(frozen=True)
+class SignedUp:
+    """What became of a sign-up: an account at once, a handle to prove the address with, or both.
+
+    Asked to open now and no account: the address is taken. Who may learn that, the surface decides.
+    """
+
+    account: Account | None
+    sign_up: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who signs up, as they typed it."""
+
+    password: str
+    email: str | None = None
+    username: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+
+
+async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> SignedUp:
+    """Ask for an account.
+
+    With an address it stays a challenge until the address is proved by letter, and a taken address
+    is answered by the same work: its owner gets a letter, the caller a handle that proves nothing.
+    Without an address the account opens at once.
+
+    Args:
+        open_now: open the account before its address is proved.
+
+    Raises:
+        IdentifierMissing, InvalidAddress, InvalidUsername, WeakPassword: what was typed.
+        UsernameTaken: usernames are public, so this is told.
+        Busy: too many passwords wait to be hashed.
+    """
+    address, wanted = await _prepare(unit, person)
+    if address is None:
+        return SignedUp(await open_account(unit, wanted), None)
+    account = await _open(unit, wanted, address=address) if open_now else None
+    if open_now and account is None and await _username_taken(unit, wanted):
+        raise UsernameTaken
+    owner = None if account else await queries.by_email_key(unit, address.key)
+    handle, keys = await challenges.ask(
+        unit, address, wanted, account_id=account.id if account else None
+    )
+    await log.record(unit, Event.SIGN_UP_ASKED, identifier=address.typed)
+    await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner))
+    return SignedUp(account, handle)
+
+
+async def open_account(
+    unit: Unit, wanted: Wanted, *, address: Address | None = None, proved: bool = False
+) -> Account:
+    """Open an account; the database decides whether its names are free.
+
+    Raises:
+        UsernameTaken: somebody was first.
+        AddressTaken: somebody was first.
+    """
+    account = await _open(unit, wanted, address=address, proved=proved)
+    if account is None:
+        raise UsernameTaken if await _username_taken(unit, wanted) else AddressTaken
+    return account
+
+
+async def send_again(unit: Unit, handle: str) -> None:
+    """Post the letter of a sign-up once more, with a new link and code.
+
+    For an address that has an account by now, its owner's letter; for a handle that nobody has,
+    nothing. The caller learns nothing either way.
+    """
+    challenge = await challenges.by_handle(unit, handle)
+    if challenge is None:
+        return
+    keys = await challenges.ask_again(unit, challenge)
+    owner = await queries.by_email_key(unit, challenge.email_key)
+    if owner is not None and owner.id == challenge.account_id and keys is not None:
+        owner = None  # theirs is the account that this sign-up opened and still has to prove
+    await log.record(unit, Event.SIGN_UP_LETTER_ASKED, identifier=challenge.address)
+    if owner is not None or keys is not None:
+        await outbox.post(unit, _letter(unit, challenge.address, keys, owner=owner))
+
+
+async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
+    """Check what was typed and hash the password, holding no connection."""
+    if person.email is None and person.username is None:
+        raise IdentifierMissing
+    address = None if person.email is None else names.address(person.email)
+    key = None if person.username is None else names.username(person.username)
+    policy.check(
+        person.password,
+        personal=(
+            address.typed if address else None,
+            person.username,
+            person.given_name,
+            person.family_name,
+            unit.settings.service_name,
+        ),
+    )
+    if key is not None and await queries.by_username_key(unit, key) is not None:
+        raise UsernameTaken
+    await unit.pause()
+    return address, Wanted(
+        password_hash=await unit.passwords.hash(person.password),
+        username=person.username,
+        given_name=person.given_name,
+        family_name=person.family_name,
+    )
+
+
+async def _open(
+    unit: Unit, wanted: Wanted, *, address: Address | None = None, proved: bool = False
+) -> Account | None:
+    insert = sqlite.insert if unit.means.database.is_sqlite else postgresql.insert
+    account = await unit.session.scalar(
+        insert(Account)
+        .values(
+            id=uuid7(),
+            email=address and address.typed,
+            email_key=address and address.key,
+            email_verified_at=unit.now if proved else None,
+            username=wanted.username,
+            username_key=wanted.username and names.username(wanted.username),
+            password_hash=wanted.password_hash,
+            password_changed_at=unit.now,
+            given_name=wanted.given_name,
+            family_name=wanted.family_name,
+            profile={},
+            state="active",
+            created_at=unit.now,
+            updated_at=unit.now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Account)
+    )
+    if account is not None:
+        await log.record(unit, Event.ACCOUNT_OPENED, account_id=account.id)
+    return account
+
+
+async def _username_taken(unit: Unit, wanted: Wanted) -> bool:
+    if wanted.username is None:
+        return False
+    key = names.username(wanted.username)
+    return await queries.by_username_key(unit, key) is not None
+
+
+def _letter(unit: Unit, to: str, keys: Keys | None, *, owner: Account | None) -> Draft:
+    """The proof for an address that is free, and for one that is not, a word to its owner."""
+    if keys is None or (owner is not None and owner.email is not None):
+        stored = owner.email if owner is not None and owner.email is not None else to
+        return letters.already_registered(to=stored, now=unit.now, caller=unit.caller)
+    return letters.prove_address(
+        unit.settings,
+        to=to,
+        token=keys.token,
+        code=keys.code,
+        asked_at=unit.now,
+        caller=unit.caller,
+        expires_at=unit.now + unit.settings.sign_up_lifetime,
+    )

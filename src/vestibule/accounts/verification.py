@@ -1,0 +1,123 @@
+"""Proving an address: by the code, where one signed up, or by the link and the password."""
+
+from dataclasses import replace
+from typing import NoReturn
+
+from sqlalchemy import update
+
+from vestibule.accounts import challenges, signup
+from vestibule.accounts.models import Account, Challenge
+from vestibule.accounts.names import Address
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.kernel.errors import AddressTaken, ProofRefused
+from vestibule.kernel.unit import Unit
+from vestibule.sessions import store
+from vestibule.throttle import counters
+from vestibule.throttle.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
+
+
+async def prove_by_code(
+    unit: Unit, *, handle: str, code: str, username: str | None = None
+) -> Account:
+    """Open (or confirm) the account of a sign-up whose code came by letter.
+
+    Args:
+        handle: what the client got when it signed up.
+        code: as typed; case, hyphen and blanks do not matter.
+        username: instead of the one asked for, where that was taken meanwhile.
+
+    Raises:
+        ProofRefused: wrong, used, out of date, or for an address that has an account.
+        TooManyAttempts: ten wrong codes for this address within a day; the link still works.
+        UsernameTaken: nothing is spent; choose another.
+    """
+    challenge = await challenges.by_handle(unit, handle)
+    if challenge is None:
+        raise ProofRefused
+    await counters.take(unit, SIGN_UP_CODES, challenge.email_key)
+    if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
+        await _refuse(unit, challenge)
+    await counters.give_back(unit, SIGN_UP_CODES, challenge.email_key)
+    return await _prove(unit, challenge, username)
+
+
+async def prove_by_link(
+    unit: Unit, *, token: str, password: str, username: str | None = None
+) -> Account:
+    """Open (or confirm) the account of the sign-up whose link was followed.
+
+    The password is the one chosen at sign-up: the owner of a mailbox must not open a stranger's
+    sign-up by a click.
+
+    Raises:
+        ProofRefused: unknown, used or out of date; or not that password, which spends nothing.
+        TooManyAttempts: ten wrong passwords at this link.
+        UsernameTaken: nothing is spent; choose another.
+        Busy: too many passwords wait to be hashed.
+    """
+    challenge = await challenges.by_token(unit, token)
+    if challenge is None or not challenges.is_open(unit, challenge):
+        raise ProofRefused
+    key = str(challenge.id)
+    await counters.take(unit, SIGN_UP_PASSWORDS, key)
+    chosen = challenges.wanted(unit, challenge).password_hash
+    if not await unit.passwords.matches(password, chosen):
+        await _refuse(unit, challenge)
+    await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
+    return await _prove(unit, challenge, username)
+
+
+async def _refuse(unit: Unit, challenge: Challenge) -> NoReturn:
+    await log.record(
+        unit,
+        Event.PROOF_REFUSED,
+        account_id=challenge.account_id,
+        identifier=challenge.address,
+    )
+    raise ProofRefused
+
+
+async def _prove(unit: Unit, challenge: Challenge, username: str | None) -> Account:
+    # Spending comes first: who holds the address's challenges has no one to wait for.
+    if not await challenges.spend(unit, challenge):
+        await _refuse(unit, challenge)
+    if challenge.account_id is not None:
+        account = await _confirm(unit, challenge)
+    else:
+        account = await _open(unit, challenge, username)
+    await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
+    return account
+
+
+async def _open(unit: Unit, challenge: Challenge, username: str | None) -> Account:
+    wanted = challenges.wanted(unit, challenge)
+    if username is not None:
+        wanted = replace(wanted, username=username)
+    address = Address(challenge.address, challenge.email_key)
+    try:
+        return await signup.open_account(unit, wanted, address=address, proved=True)
+    except AddressTaken:  # opened meanwhile by other means; its owner stays its owner
+        await _refuse(unit, challenge)
+
+
+async def _confirm(unit: Unit, challenge: Challenge) -> Account:
+    """Mark the address of an account that was opened before its proof, and end its sessions.
+
+    Whoever opened it may have waited inside for the owner of the mailbox to prove it.
+    """
+    account: Account | None = await unit.session.scalar(
+        update(Account)
+        .where(
+            Account.id == challenge.account_id,
+            Account.email_key == challenge.email_key,
+            Account.email_verified_at.is_(None),
+            Account.state == "active",
+        )
+        .values(email_verified_at=unit.now, updated_at=unit.now)
+        .returning(Account)
+    )
+    if account is None:
+        await _refuse(unit, challenge)
+    await store.end_all(unit, account.id, reason="address_proved")
+    return account

@@ -1,0 +1,45 @@
+"""The ready-made service: the extension and the surfaces that the settings switch on."""
+
+from quart import Quart
+from quart.sessions import SecureCookieSessionInterface
+
+from vestibule.extension import Vestibule
+from vestibule.kernel.settings import Settings
+from vestibule.web import documents, health, mailbox
+from vestibule.web.answers import speak
+from vestibule.web.api import surface as api
+from vestibule.web.guard import add_headers
+from vestibule.web.pages import landing
+
+_BODY_LIMIT = 64 * 1024
+_BODY_TIMEOUT = 10  # seconds
+
+
+class _NoSessions(SecureCookieSessionInterface):
+    """Quart's own cookie session is not used; ours are rows."""
+
+    async def open_session(self, *_: object) -> None:
+        return None
+
+    async def save_session(self, *_: object) -> None:
+        pass
+
+
+def create_app(vestibule: Vestibule | Settings) -> Quart:
+    """Return the service as an ASGI app; serving it starts and stops `vestibule`."""
+    if isinstance(vestibule, Settings):
+        vestibule = Vestibule(vestibule)
+    app = Quart("vestibule", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
+    app.config["BODY_TIMEOUT"] = _BODY_TIMEOUT
+    app.session_interface = _NoSessions()
+    vestibule.init_app(app)
+    documents.attach(app, vestibule.settings)
+    app.register_blueprint(api.blueprint())
+    app.register_blueprint(landing.blueprint())
+    app.register_blueprint(health.blueprint())
+    if vestibule.settings.in_development:
+        app.register_blueprint(mailbox.blueprint())
+    app.after_request(add_headers)
+    speak(app, api.ANSWERS)
+    return app

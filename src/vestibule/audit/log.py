@@ -1,0 +1,65 @@
+"""The audit log: entries hold ids and are never changed; details about people may be erased."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vestibule.audit.events import Event
+from vestibule.kernel.database import Base, uuid7
+from vestibule.kernel.unit import Unit
+
+
+class Entry(Base):
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index(None, "account_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(40))
+    # No foreign keys: an entry outlives what it tells of.
+    account_id: Mapped[UUID | None]
+    session_id: Mapped[UUID | None]
+
+
+class Detail(Base):
+    __tablename__ = "audit_details"
+
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey(Entry.id), primary_key=True)
+    address: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    identifier: Mapped[str | None] = mapped_column(String(400))
+
+
+async def record(
+    unit: Unit,
+    event: Event,
+    *,
+    account_id: UUID | None = None,
+    session_id: UUID | None = None,
+    identifier: str | None = None,
+) -> None:
+    """Write `event` into the transaction of what it tells about.
+
+    Args:
+        identifier: what the caller called the account, where no account is known.
+    """
+    entry_id = uuid7()
+    await unit.session.execute(
+        insert(Entry).values(
+            id=entry_id, at=unit.now, event=event, account_id=account_id, session_id=session_id
+        )
+    )
+    await unit.session.execute(
+        insert(Detail).values(
+            entry_id=entry_id,
+            address=unit.caller.address,
+            user_agent=_cut(unit.caller.user_agent),
+            identifier=_cut(identifier),
+        )
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:400]

@@ -1,0 +1,85 @@
+"""Every letter we write, one function each.
+
+A letter names a template (`templates/<kind>.subject.txt`, `.txt`, `.html`) and what to fill in.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from vestibule.courier.browser import browser_name, network_name
+from vestibule.kernel.settings import Settings
+from vestibule.kernel.unit import Caller
+
+_NEWS = timedelta(days=3)  # how long it is worth telling somebody something
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A letter before it is posted; `words` is JSON and may hold secrets."""
+
+    kind: str
+    recipient: str
+    expires_at: datetime
+    words: dict[str, str | None]
+    account_id: UUID | None = None
+    # A newer one makes an older one that still waits pointless.
+    displaces: bool = False
+
+
+def prove_address(
+    settings: Settings,
+    *,
+    to: str,
+    token: str,
+    code: str,
+    asked_at: datetime,
+    caller: Caller,
+    expires_at: datetime,
+) -> Draft:
+    """The letter of a sign-up: a link, a code, and from where it was asked for."""
+    template = settings.link_sign_up or f"{settings.base_url}/verify-email?token={{token}}"
+    return Draft(
+        kind="prove_address",
+        recipient=to,
+        expires_at=expires_at,
+        words=_origin(asked_at, caller)
+        | {"link": template.replace("{token}", token), "code": code},
+    )
+
+
+def already_registered(*, to: str, now: datetime, caller: Caller) -> Draft:
+    """Tells an owner that somebody, perhaps they themselves, tried to sign up again."""
+    return Draft(
+        kind="already_registered",
+        recipient=to,
+        expires_at=now + _NEWS,
+        words=_origin(now, caller),
+    )
+
+
+def custom(
+    *,
+    to: str,
+    subject: str,
+    text: str,
+    html: str | None = None,
+    expires_at: datetime,
+    account_id: UUID | None = None,
+) -> Draft:
+    """A host's own letter, sent as it is; not worth sending after `expires_at`."""
+    return Draft(
+        kind="custom",
+        recipient=to,
+        expires_at=expires_at,
+        words={"subject": subject, "text": text, "html": html},
+        account_id=account_id,
+    )
+
+
+def _origin(at: datetime, caller: Caller) -> dict[str, str | None]:
+    return {
+        "asked_at": f"{at:%Y-%m-%d %H:%M} UTC",
+        "browser": browser_name(caller.user_agent),
+        "network": network_name(caller.address),
+    }

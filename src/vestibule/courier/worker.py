@@ -1,0 +1,172 @@
+"""The courier: takes letters from the outbox and hands them to the transport, a few at a time.
+
+At least once, never zero: a letter whose worker was killed is claimed again when its lease ends,
+with the same Message-ID. One that cannot be sent steps back and lets the others pass.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from email.utils import parseaddr
+
+from vestibule.courier import outbox
+from vestibule.courier.models import Letter
+from vestibule.courier.rendering import Templates
+from vestibule.courier.transports import Message, Misconfigured, Permanent, Temporary, Transport
+from vestibule.kernel.errors import VestibuleError
+from vestibule.kernel.seal import Unsealable
+from vestibule.kernel.unit import Means, opening
+
+log = logging.getLogger("vestibule.courier")
+
+AT_ONCE = 8
+# Longer than any transport's time-out, so that a lease ends only with its worker.
+LEASE = timedelta(seconds=60)
+_POLL = 2.0  # for letters of other processes, and those that wait for their next try
+_SWEEP = timedelta(minutes=1)
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
+_MENDING = timedelta(minutes=1)  # how long to wait for somebody to mend the settings
+
+
+class Worker:
+    def __init__(self, means: Means, transport: Transport) -> None:
+        self._means = means
+        self._transport = transport
+        self._templates = Templates(means.settings)
+        self._sender = means.settings.mail_from or "vestibule@localhost"
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._closed_until = means.clock.now()
+        self._swept_at = means.clock.now() - _SWEEP
+
+    def wake(self) -> None:
+        """There may be a letter to send."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Whatever goes wrong with one letter or one look is logged."""
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                await self._look()
+            except VestibuleError as error:
+                log.warning("the outbox cannot be read: %s", error.code)
+            except Exception:
+                log.exception("the outbox cannot be read")
+            await self._rest()
+
+    async def stop(self) -> None:
+        """Let the letters under way arrive. What does not is claimed again later."""
+        self._stopping = True
+        self.wake()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=5)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def send_due(self) -> int:
+        """Send what is due now, and return how many letters were tried."""
+        letters = await self._claim(AT_ONCE)
+        await asyncio.gather(*(self._deliver(letter) for letter in letters))
+        return len(letters)
+
+    async def _look(self) -> None:
+        now = self._means.clock.now()
+        if now - self._swept_at >= _SWEEP:
+            self._swept_at = now
+            async with opening(self._means) as unit:
+                await outbox.erase_expired(unit)
+        free = AT_ONCE - len(self._under_way)
+        if now < self._closed_until or free <= 0:
+            return
+        for letter in await self._claim(free):
+            task = asyncio.create_task(self._deliver(letter))
+            self._under_way.add(task)
+            task.add_done_callback(self._arrived)
+
+    async def _claim(self, most: int) -> Sequence[Letter]:
+        async with opening(self._means) as unit:
+            return await outbox.claim(unit, most=most, lease=LEASE)
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), _POLL)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self.wake()  # there is room for another
+        if not task.cancelled() and (error := task.exception()):
+            # Its state could not be written; the lease brings it back.
+            log.error("a letter's state could not be written", exc_info=error)
+
+    async def _deliver(self, letter: Letter) -> None:
+        why = await self._try(letter)
+        async with opening(self._means) as unit:
+            match why:
+                case None:
+                    await outbox.sent(unit, letter)
+                case Temporary() | Misconfigured():
+                    at = unit.now + self._wait(letter, why)
+                    if at >= letter.expires_at:
+                        await outbox.failed(unit, letter, why=f"given up: {why}")
+                    else:
+                        await outbox.again(unit, letter, at=at, why=str(why))
+                case Permanent():
+                    await outbox.failed(unit, letter, why=str(why))
+                    log.error("letter %s (%s) failed: %s", letter.id, letter.kind, why)
+                case _Expired():
+                    await outbox.dropped(unit, letter, why="out of date before it could be sent")
+
+    async def _try(self, letter: Letter) -> Exception | None:
+        """Send one letter; return what kept it from leaving."""
+        if letter.expires_at <= self._means.clock.now():
+            return _Expired()
+        try:
+            async with opening(self._means, reading=True) as unit:
+                words = outbox.words(unit, letter)
+            rendered = self._templates.render(letter.kind, words)
+            _, address = parseaddr(self._sender)
+            message = Message(
+                message_id=f"<{letter.id}@{address.rpartition('@')[2]}>",
+                sender=self._sender,
+                recipient=letter.recipient,
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+            )
+        except Unsealable:
+            return Permanent("sealed under a secret that is not among VESTIBULE_SECRETS")
+        except Exception as error:
+            log.exception("letter %s (%s) cannot be written", letter.id, letter.kind)
+            return Permanent(f"its template fails: {type(error).__name__}")
+        try:
+            await self._transport.send(message)
+        except (Temporary, Permanent, Misconfigured) as error:
+            return error
+        except Exception as error:  # a transport's own fault must not lose a letter
+            log.exception("the mail transport failed")
+            return Temporary(f"the transport failed: {type(error).__name__}")
+        return None
+
+    def _wait(self, letter: Letter, why: Temporary | Misconfigured) -> timedelta:
+        """Return how long to leave a letter alone; close the house where all would fail."""
+        now = self._means.clock.now()
+        if isinstance(why, Misconfigured):
+            log.error("no letter can be sent: %s", why)
+            self._closed_until = now + _MENDING
+            return _MENDING
+        if why.retry_after is not None:
+            self._closed_until = now + why.retry_after
+            return why.retry_after
+        doubled = _FIRST_WAIT * 2 ** min(letter.attempts - 1, 10)
+        spread: float = random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+        return timedelta(seconds=min(doubled, _LONGEST_WAIT).total_seconds() * spread)
+
+
+class _Expired(Exception):
+    """Nobody would want this letter any more."""

@@ -1,0 +1,116 @@
+"""The Quart extension: one object per configuration, any number of apps."""
+
+import asyncio
+import logging
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import cast
+
+from argon2 import PasswordHasher
+from quart import Quart, current_app
+
+from vestibule.courier.transports import Transport
+from vestibule.courier.transports.choose import choose
+from vestibule.courier.worker import Worker
+from vestibule.kernel import migrations
+from vestibule.kernel.clock import Clock, SystemClock
+from vestibule.kernel.cores import cores
+from vestibule.kernel.database import Database
+from vestibule.kernel.keyring import development_secret
+from vestibule.kernel.passwords import STANDARD, Passwords
+from vestibule.kernel.seal import Seals
+from vestibule.kernel.settings import Settings
+from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening
+from vestibule.sessions import store
+
+_TOUCHES_EVERY = 60.0
+
+log = logging.getLogger("vestibule")
+
+
+class Vestibule:
+    """Wires settings, database, courier and flows together; the only place that does.
+
+    Nothing is looked up in `app.config` after `init_app`, so the same class serves the ready-made
+    service, a host's own app, the command line and the tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hasher: PasswordHasher = STANDARD,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.settings = settings
+        if settings.in_development:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secrets = [each.get_secret_value() for each in settings.secrets]
+        threads = settings.hash_threads or cores()
+        self.means = Means(
+            settings=settings,
+            database=Database(settings.database, pool_size=settings.database_pool_size),
+            passwords=Passwords(threads=threads, hasher=hasher),
+            seals=Seals(secrets or [development_secret(settings.data_dir)]),
+            clock=clock or SystemClock(),
+            wake_courier=self._wake_courier,
+            touched=set(),
+        )
+        self.transport = transport or choose(settings)
+        self.courier = Worker(self.means, self.transport)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def init_app(self, app: Quart) -> None:
+        """Make `app` find this Vestibule, and start and stop it with its workers."""
+        app.extensions["vestibule"] = self
+        app.before_serving(self.start)
+        app.after_serving(self.stop)
+
+    def unit(
+        self, *, reading: bool = False, caller: Caller = NOBODY
+    ) -> AbstractAsyncContextManager[Unit]:
+        """Open a unit: one transaction for one flow."""
+        return opening(self.means, reading=reading, caller=caller)
+
+    async def start(self) -> None:
+        """Check the schema (development brings it up to date), then start the workers.
+
+        Raises:
+            CannotStart: the database is not reachable or has another schema.
+        """
+        await migrations.ready(self.means.database, upgrade=self.settings.in_development)
+        self._tasks.append(asyncio.create_task(self._write_touches()))
+        if self.settings.courier:
+            self._tasks.append(asyncio.create_task(self.courier.run()))
+
+    async def stop(self) -> None:
+        """Finish what is under way, write what is remembered, and let go of everything."""
+        await self.courier.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        with suppress(Exception):  # the database may be what made us stop
+            await self.write_touches()
+        await self.transport.close()
+        self.means.passwords.close()
+        await self.means.database.close()
+
+    async def write_touches(self) -> None:
+        async with self.unit() as unit:
+            await store.write_touches(unit)
+
+    async def _write_touches(self) -> None:
+        while True:
+            await asyncio.sleep(_TOUCHES_EVERY)
+            try:
+                await self.write_touches()
+            except Exception:
+                log.exception("sessions' last use could not be written; trying again")
+
+    def _wake_courier(self) -> None:
+        self.courier.wake()
+
+
+def current_vestibule() -> Vestibule:
+    return cast(Vestibule, current_app.extensions["vestibule"])

@@ -1,0 +1,174 @@
+"""The engine, the declarative base, and column types that behave alike on both databases.
+
+SQLite keeps its promises only when told to: the driver must not begin on its own, writers begin
+IMMEDIATE, and the log is written ahead. One connection writes, so writers of one process queue
+fairly instead of spinning on a lock; readers have connections of their own and never wait.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from secrets import randbits
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import URL, DateTime, Dialect, MetaData, event, make_url
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+from sqlalchemy.util import await_only
+
+from vestibule.kernel.errors import DatabaseUnavailable
+
+_RETRY_AFTER = 5
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, in and out; SQLite keeps them without a zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime}
+
+
+def uuid7() -> UUID:
+    """Return a UUID that sorts by the millisecond it was made in (RFC 9562, 5.7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    high = milliseconds << 16 | 0x7 << 12 | randbits(12)
+    return UUID(int=high << 64 | 0b10 << 62 | randbits(62))
+
+
+class FairPool(AsyncAdaptedQueuePool):
+    """A pool whose connections are handed out first come, first served.
+
+    The stock pool lets late comers overtake: with 64 requests on 10 connections the slowest waited
+    four times as long as here. The permit is taken at check-out and given back at check-in.
+    """
+
+    def __init__(self, creator: Any, **options: Any) -> None:  # Any: SQLAlchemy's own signature
+        super().__init__(creator, **options)
+        self._permits = asyncio.Semaphore(self.size())
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        try:
+            await_only(asyncio.wait_for(self._permits.acquire(), self._timeout))
+        except TimeoutError:
+            raise PoolTimeoutError("no connection became free in time") from None
+        try:
+            return super()._do_get()
+        except BaseException as error:
+            self._permits.release()
+            if isinstance(error, OSError):  # refused, unreachable, timed out: nobody is there
+                raise DatabaseUnavailable(_RETRY_AFTER) from error
+            raise
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        try:
+            super()._do_return_conn(record)
+        finally:
+            self._permits.release()
+
+
+class Database:
+    """Two ways to the same tables: transactions that may write, and single reads."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        parsed = dialect_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            _create_privately(parsed)
+            self.engine = _sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
+            self.reading_engine = _sqlite_engine(parsed, connections=4, begin="BEGIN")
+        else:
+            self.engine = create_async_engine(
+                parsed,
+                poolclass=FairPool,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=5,
+                connect_args={"timeout": 5, "command_timeout": 10},
+            )
+            # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one.
+            self.reading_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.writing = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.reading = async_sessionmaker(self.reading_engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A short transaction of its own, on a connection of its own."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self.is_sqlite:
+            await self.reading_engine.dispose()
+
+
+def dialect_url(url: str) -> URL:
+    """Return `url` with the driver that we use; a plain postgres:// or sqlite:// is enough."""
+    parsed = make_url(url)
+    match parsed.drivername:
+        case "postgres" | "postgresql":
+            return parsed.set(drivername="postgresql+asyncpg")
+        case "sqlite":
+            return parsed.set(drivername="sqlite+aiosqlite")
+    return parsed
+
+
+def _create_privately(url: URL) -> None:
+    """Create the file before SQLite does, readable by its owner alone (-wal and -shm follow it)."""
+    if url.database:
+        os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url, poolclass=FairPool, pool_size=connections, max_overflow=0, pool_timeout=10
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:  # Any: the driver's connection
+        connection.isolation_level = None  # the driver shall not begin on its own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:  # Any: SQLAlchemy's connection, untyped in the event
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+__all__ = ("AsyncSession", "Base", "Database", "UtcDateTime", "dialect_url", "uuid7")

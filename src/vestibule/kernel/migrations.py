@@ -1,0 +1,123 @@
+"""Bringing a database to the schema that this version of the code is written for."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from vestibule.kernel.database import Database
+from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
+
+VERSION_TABLE = "vestibule_version"
+_LOCK = 0x76657374  # any number, the same in every process
+_PATIENCE = 8.0  # seconds that a database may take to come up beside us
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Return Alembic's settings for our migrations, on an open connection if there is one."""
+    made = Config()
+    made.set_main_option("script_location", str(_location()).replace("%", "%%"))
+    made.attributes["connection"] = connection
+    return made
+
+
+def head() -> str:
+    """Return the revision that this code is written for."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+async def current(database: Database) -> str | None:
+    """Return the revision that the database has; None for an empty one."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(_current)
+
+
+async def upgrade(database: Database, revision: str = "head") -> None:
+    """Run migrations in one transaction; of two processes at once the second finds it done."""
+    await _migrate(database, command.upgrade, revision)
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    await _migrate(database, command.downgrade, revision)
+
+
+async def ready(database: Database, *, upgrade: bool) -> None:
+    """Make sure that the schema is ours.
+
+    Args:
+        upgrade: bring an older one up to date instead of refusing it.
+
+    Raises:
+        CannotStart: unreachable, older, or newer than this code.
+    """
+    found = await _patiently(database)
+    if found == head():
+        return
+    if found is not None and not _is_known(found):
+        raise CannotStart(
+            f"The database has schema {found}, which is newer than this version of Vestibule. "
+            "Start the newer version."
+        )
+    if not upgrade:
+        raise CannotStart(
+            f"The database has schema {found or 'none'}, this version needs {head()}. "
+            "Run: vestibule db upgrade"
+        )
+    await _migrate(database, command.upgrade, "head")
+
+
+async def _patiently(database: Database) -> str | None:
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    while True:
+        try:
+            return await current(database)
+        except (DBAPIError, DatabaseUnavailable, OSError) as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+                raise CannotStart(
+                    f"VESTIBULE_DATABASE_URL: the database cannot be reached ({_kind(cause)})"
+                ) from None
+        await asyncio.sleep(0.5)
+
+
+def _kind(error: BaseException | None) -> str:
+    # Never the message: drivers put URLs with passwords into theirs.
+    origin = getattr(error, "orig", None) or error
+    return type(getattr(origin, "__cause__", None) or origin).__name__
+
+
+async def _migrate(database: Database, run: object, revision: str) -> None:
+    def within(connection: Connection) -> None:
+        if not database.is_sqlite:  # SQLite's writers queue by themselves
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        run(config(connection), revision)  # type: ignore[operator]
+
+    async with database.transaction() as connection:
+        await connection.run_sync(within)
+
+
+def _current(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _is_known(revision: str) -> bool:
+    try:
+        return ScriptDirectory.from_config(config()).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def _location() -> Path:
+    """Find the migrations: inside the wheel, or in the checkout that is being worked on."""
+    package = Path(__file__).parents[1]
+    shipped = package / "alembic"
+    return shipped if shipped.is_dir() else package.parents[1] / "alembic"

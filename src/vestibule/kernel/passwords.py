@@ -1,0 +1,93 @@
+"""Argon2id off the event loop, bounded in threads and in waiting.
+
+The threads are our own and run at a lower priority, so that everybody else's requests are answered
+while people log in; the queue is short, because a caller who waits longer than two seconds is
+better served by an honest "try again".
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from vestibule.kernel.errors import Busy
+
+T = TypeVar("T")
+
+# OWASP Password Storage: 19 MiB, t=2, p=1; said in full because the library's default costs 5 times
+# as much time and 3 times as much memory.
+STANDARD = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+_NICENESS = 10
+_WAITING_A_THREAD = 80  # about two seconds of work at 25 ms a hash
+_RETRY_AFTER = 2
+
+
+class Passwords:
+    def __init__(
+        self, *, threads: int, hasher: PasswordHasher = STANDARD, waiting: int | None = None
+    ) -> None:
+        self._hasher = hasher
+        # Made by the same hasher, so a miss costs what a hit costs.
+        self._decoy = hasher.hash("decoy")
+        self._threads = ThreadPoolExecutor(threads, "vestibule-hash", _step_back)
+        self._bound = threads + (_WAITING_A_THREAD * threads if waiting is None else waiting)
+        self._taken = 0
+        self._guard = threading.Lock()
+
+    async def hash(self, password: str) -> str:
+        """Hash `password`, never truncated.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def matches(self, password: str, hashed: str | None) -> bool:
+        """Tell whether `hashed` was made from `password`; without a hash, spend the time anyway.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        right = await self._run(lambda: self._verify(password, hashed or self._decoy))
+        return right and hashed is not None
+
+    def outdated(self, hashed: str) -> bool:
+        """Tell whether `hashed` was made with other parameters than those of today."""
+        return self._hasher.check_needs_rehash(hashed)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: str, hashed: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        with self._guard:
+            if self._taken >= self._bound:
+                raise Busy(_RETRY_AFTER)
+            self._taken += 1
+        done = self._threads.submit(work)
+        # The place is given back when the work ends, not when the request does: a client that
+        # hangs up must not make room for more hashing than the bound allows.
+        done.add_done_callback(self._give_back)
+        return await asyncio.wrap_future(done)
+
+    def _give_back(self, _done: Future[T]) -> None:
+        with self._guard:
+            self._taken -= 1
+
+
+def _step_back() -> None:
+    # On Linux a thread has a niceness of its own.
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

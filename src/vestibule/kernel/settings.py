@@ -1,0 +1,397 @@
+"""Every knob, read once at start-up and never changed afterwards.
+
+Read from `VESTIBULE_*` environment variables, from files named by `VESTIBULE_*_FILE`, and from a
+`.env` file, in this order. `docs/settings.md` is made from this file.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from difflib import get_close_matches
+from email.utils import parseaddr
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from vestibule.kernel.errors import CannotStart
+from vestibule.kernel.keyring import why_weak
+
+PREFIX = "VESTIBULE_"
+_NOT_ALONE = (
+    "development mode shows every letter to whoever reaches it; listen on 127.0.0.1, "
+    "or set VESTIBULE_DEV_REMOTE=true"
+)
+_SQLITE = (
+    "is SQLite; use PostgreSQL, or set VESTIBULE_SQLITE_IN_PRODUCTION=true for one process on "
+    "one machine"
+)
+Span = Annotated[timedelta, Field(gt=timedelta())]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    mode: Literal["development", "production"] = "development"
+    """`development` needs nothing and is for one machine: SQLite and keys under the data
+    directory, letters in a mailbox of its own, http. `production` refuses to start unless the
+    settings say where it runs: base URL, database, secrets, mail."""
+
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    """The address to listen on. In development any other than a loopback one is refused, unless
+    `VESTIBULE_DEV_REMOTE` says that the network may see every letter."""
+
+    port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535)
+    """The port to listen on; 0 takes any free one."""
+
+    base_url: str = ""
+    """Where people reach the service, as they type it: every link in a letter starts with it, and
+    its origin is the only one whose pages may send requests with cookies. In production it must be
+    https. Default in development: `http://localhost:PORT`."""
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further origins whose pages may send requests with cookies, separated by commas
+    (`https://app.example.com`). Each can do what its user could do: list only your own."""
+
+    service_name: str = Field(
+        default="Vestibule", min_length=1, max_length=80, pattern=r"^[^\r\n]+$"
+    )
+    """What letters and pages call the service. Nobody may use it as a password."""
+
+    data_dir: Path = Path("data")
+    """Where development keeps its database, secrets and letters; made with access for its owner
+    only."""
+
+    database_url: SecretStr | None = None
+    """`postgresql://user:password@host/name` or `sqlite:///path`. Default in development: a
+    SQLite file in the data directory."""
+
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections to PostgreSQL that this process may hold. More help only while the database has
+    idle cores; the sum over all processes must stay below its `max_connections`."""
+
+    sqlite_in_production: bool = False
+    """Run production on SQLite: one process, one machine, your own backups of one file."""
+
+    secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """At least 32 random bytes, as base64 or hex (`openssl rand -base64 32`). Keys for sealed rows
+    and typed codes are derived from it. Several, separated by commas, are a rotation: the first
+    seals, all open. Development makes one in the data directory."""
+
+    mail_transport: Literal["console", "smtp", "mailgun"] | None = None
+    """How letters leave: `smtp`, `mailgun`, or in development `console`, which keeps them in the
+    data directory for `/dev/mailbox`."""
+
+    mail_from: str = ""
+    """The sender, `Name <no-reply@example.com>` or an address alone."""
+
+    smtp_host: str = ""
+    """The mail server's name."""
+
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    """587 for STARTTLS, 465 for TLS, 25 for a relay without either."""
+
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` refuses to send when the server does not offer it. `none` is for a relay on the
+    same machine; credentials are never sent over it to another."""
+
+    smtp_username: str = ""
+    """The user name at the mail server; without one there is no authentication."""
+
+    smtp_password: SecretStr | None = None
+    """The password at the mail server."""
+
+    mailgun_api_key: SecretStr | None = None
+    """A sending key of the domain."""
+
+    mailgun_domain: str = ""
+    """The sending domain."""
+
+    mailgun_base_url: str = "https://api.mailgun.net"
+    """`https://api.eu.mailgun.net` for domains in the EU."""
+
+    templates_dir: Path | None = None
+    """A directory whose templates replace ours of the same name (`docs/letters.md`)."""
+
+    link_sign_up: str = ""
+    """Where the link of a sign-up letter leads, for front ends with a page of their own:
+    `https://app.example.com/welcome?token={token}`. Default: our page, `/verify-email`."""
+
+    courier: bool = True
+    """Send letters from the serving process. Off where `vestibule courier run` does it."""
+
+    login_before_proof: bool = False
+    """Open an account before its address is proved, and let it log in. Convenient for a product
+    whose first minute must not wait for mail; it costs the certainty that every account's address
+    is its owner's, and a stranger can learn by signing up whether an address has an account."""
+
+    session_idle: Span = timedelta(hours=24)
+    """A session that is not used for this long ends (ISO 8601, `PT24H`, or seconds)."""
+
+    session_lifetime: Span = timedelta(days=7)
+    """A session ends after this long however much it is used."""
+
+    remember_idle: Span = timedelta(days=30)
+    """As `SESSION_IDLE`, for log-ins that ask to be remembered."""
+
+    remember_lifetime: Span = timedelta(days=90)
+    """As `SESSION_LIFETIME`, for log-ins that ask to be remembered."""
+
+    sign_up_lifetime: Span = timedelta(hours=24)
+    """How long the link of a sign-up letter works."""
+
+    code_lifetime: Span = timedelta(minutes=30)
+    """How long a typed code works."""
+
+    hash_threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads that hash passwords, each with 19 MiB. Default: the cores this process may use."""
+
+    api_docs: bool | None = None
+    """Serve `/docs` and `/openapi.json`. Default: in development."""
+
+    dev_remote: bool = False
+    """Let development listen on other than loopback addresses. Whoever reaches the port can read
+    every letter in it: never on a machine that others reach."""
+
+    @field_validator("allowed_origins", "secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("base_url", "mailgun_base_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be a URL such as https://auth.example.com")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("must be scheme, host and path alone")
+        return value.rstrip("/")
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != origin_of(origin):
+                raise ValueError("each must be an origin such as https://app.example.com")
+        return value
+
+    @field_validator("link_sign_up")
+    @classmethod
+    def _link(cls, value: str) -> str:
+        if value and ("{token}" not in value or not origin_of(value)):
+            raise ValueError("must be a URL that holds {token}")
+        return value
+
+    def model_post_init(self, _context: Any, /) -> None:
+        if not self.base_url and self.mode == "development":
+            object.__setattr__(self, "base_url", f"http://localhost:{self.port}")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Files(settings_cls), dotenv_settings
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:  # Any: whatever the fields take
+        """Read the settings and check them together.
+
+        Raises:
+            CannotStart: with every problem at once, a line each, and never a value.
+        """
+        wrong: dict[str, str] = {}
+        try:
+            settings = cls(**given)
+        except ValidationError as error:
+            wrong = {_field(str(e["loc"][0])): _sentence(e["msg"]) for e in error.errors()}
+            # Look at the rest as if the wrong ones were not set, so that one start tells it all.
+            defaults = {name: cls.model_fields[name].get_default() for name in wrong}
+            settings = cls(**given | defaults)
+        found = [(name, words) for name, words in settings.problems() if name not in wrong]
+        report = [*wrong.items(), *found]
+        if report:
+            raise CannotStart(*(f"{variable(name)}: {words}" for name, words in report))
+        return settings
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield each field that keeps this from starting, and what to do about it."""
+        yield from self._mode_problems()
+        yield from self._mail_problems()
+        for secret in self.secrets:
+            if weakness := why_weak(secret.get_secret_value()):
+                yield "secrets", weakness
+        for idle, lifetime in (
+            ("session_idle", "session_lifetime"),
+            ("remember_idle", "remember_lifetime"),
+            ("code_lifetime", "sign_up_lifetime"),
+        ):
+            if getattr(self, idle) > getattr(self, lifetime):
+                yield idle, f"must not be longer than {variable(lifetime)}"
+        for name, path in os.environ.items():
+            field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
+            if (
+                field in Settings.model_fields
+                and name.endswith("_FILE")
+                and not os.access(path, os.R_OK)
+            ):
+                yield field, f"the file that {name} names cannot be read"
+        if self.templates_dir and not self.templates_dir.is_dir():
+            yield "templates_dir", "is not a directory"
+
+    def _mode_problems(self) -> Iterator[tuple[str, str]]:
+        if self.mode == "development":
+            if not self.dev_remote and not _is_loopback(self.host):
+                yield "host", _NOT_ALONE
+            return
+        if urlsplit(self.base_url).scheme != "https":
+            yield "base_url", "set the https URL that people reach the service at"
+        if self.database_url is None:
+            yield "database_url", "set postgresql://user:password@host/name"
+        elif self.database.startswith("sqlite") and not self.sqlite_in_production:
+            yield "database_url", _SQLITE
+        if not self.secrets:
+            yield (
+                "secrets",
+                "set at least 32 random bytes, for example from: openssl rand -base64 32",
+            )
+        if self.mail_transport in (None, "console"):
+            yield "mail_transport", "set smtp or mailgun"
+        if not self.mail_from:
+            yield "mail_from", "set the sender's address"
+
+    def _mail_problems(self) -> Iterator[tuple[str, str]]:
+        if self.mail_from and not _is_sender(self.mail_from):
+            yield "mail_from", "must be an address, or a name and <an address>"
+        if self.mail_transport == "smtp":
+            if not self.smtp_host:
+                yield "smtp_host", "set the mail server's name"
+            if self.smtp_username and not self.smtp_password:
+                yield "smtp_password", "is missing while VESTIBULE_SMTP_USERNAME is set"
+            if (
+                self.smtp_username
+                and self.smtp_security == "none"
+                and not _is_loopback(self.smtp_host)
+            ):
+                yield "smtp_security", "credentials need starttls or tls"
+        if self.mail_transport == "mailgun":
+            if not self.mailgun_api_key:
+                yield "mailgun_api_key", "set the domain's sending key"
+            if not self.mailgun_domain:
+                yield "mailgun_domain", "set the sending domain"
+
+    @property
+    def in_development(self) -> bool:
+        return self.mode == "development"
+
+    @property
+    def database(self) -> str:
+        """The database's URL; holds a password, never print it."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir}/vestibule.db"
+        return self.database_url.get_secret_value()
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may send requests with cookies."""
+        own = {origin_of(self.base_url)}
+        if self.in_development:
+            parts = urlsplit(self.base_url)
+            port = f":{parts.port}" if parts.port else ""
+            own |= {f"{parts.scheme}://{name}{port}" for name in ("localhost", "127.0.0.1")}
+        return frozenset(own | set(self.allowed_origins))
+
+    @property
+    def shows_docs(self) -> bool:
+        return self.in_development if self.api_docs is None else self.api_docs
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each `VESTIBULE_*` variable that is no setting: usually a slip."""
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known:
+            near = get_close_matches(name, known, n=1)
+            yield f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of `url` as browsers write them; "" if it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    standard = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, standard) else f":{port}")
+
+
+class _Files(EnvSettingsSource):
+    """`VESTIBULE_X_FILE=/run/secrets/x` for `VESTIBULE_X`, as containers hand out secrets."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found: dict[str, str | None] = {}
+        for name, path in os.environ.items():
+            if name.startswith(PREFIX) and name.endswith("_FILE") and path:
+                with suppress(OSError, UnicodeDecodeError):  # told by `problems`
+                    found[name.removesuffix("_FILE").lower()] = Path(path).read_text().strip()
+        return found
+
+
+def _field(loc: str) -> str:
+    return loc.lower() if loc in ("HOST", "PORT") else loc
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_sender(value: str) -> bool:
+    _, address = parseaddr(value)
+    return "@" in address and not any(sign in value for sign in "\r\n")

@@ -1,0 +1,1 @@
+"""Signed-in devices: a row each, and the secret that only the device holds."""

@@ -1,0 +1,28 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vestibule.kernel.database import Base
+
+
+class Session(Base):
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    secret_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    # How the person proved who they are (RFC 8176), and when.
+    amr: Mapped[str] = mapped_column(String(40))
+    auth_time: Mapped[datetime]
+    remember: Mapped[bool]
+    ip: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    idle_until: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(20))

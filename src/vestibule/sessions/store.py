@@ -1,0 +1,173 @@
+"""Opening, finding, touching and ending sessions.
+
+A session is live while nobody has ended it, it is used often enough, and it is not too old.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Boolean, Select, String, Uuid, case, insert, literal, select, update
+from sqlalchemy.sql import Insert
+
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.kernel import opaque
+from vestibule.kernel.database import UtcDateTime, uuid7
+from vestibule.kernel.errors import SessionUnknown
+from vestibule.kernel.opaque import Purpose
+from vestibule.kernel.settings import Settings
+from vestibule.kernel.unit import Unit
+from vestibule.sessions.models import Session
+
+_TOUCH_EVERY = timedelta(minutes=1)
+_USER_AGENT = 400
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session and, this once, its secret."""
+
+    session: Session
+    secret: str
+
+
+async def open_for(
+    unit: Unit, owner: Select[UUID], *, remember: bool, amr: str = "pwd"
+) -> Opened | None:
+    """Open a session for the account that `owner` selects and locks; None if it selects nobody.
+
+    Whatever made the caller believe in `owner` was read before a pause: the same statement that
+    writes the session checks it again.
+    """
+    secret, digest = opaque.issue(Purpose.SESSION)
+    idle, lifetime = _spans(unit.settings, remember=remember)
+    agent = unit.caller.user_agent
+    values = {
+        "id": literal(uuid7(), Uuid),
+        "secret_digest": literal(digest),
+        "amr": literal(amr, String),
+        "auth_time": literal(unit.now, UtcDateTime),
+        "remember": literal(remember, Boolean),
+        "ip": literal(unit.caller.address, String),
+        "user_agent": literal(agent and agent[:_USER_AGENT], String),
+        "created_at": literal(unit.now, UtcDateTime),
+        "seen_at": literal(unit.now, UtcDateTime),
+        "idle_until": literal(unit.now + idle, UtcDateTime),
+        "expires_at": literal(unit.now + lifetime, UtcDateTime),
+    }
+    statement: Insert = insert(Session).from_select(
+        ["account_id", *values], owner.add_columns(*values.values())
+    )
+    session = await unit.session.scalar(statement.returning(Session))
+    return None if session is None else Opened(session, secret)
+
+
+def live_row(secret: str) -> Select[Session]:
+    """Select the session of `secret` unless it was ended; whether it rests, `is_live` tells."""
+    return select(Session).where(
+        Session.secret_digest == opaque.digest(Purpose.SESSION, secret),
+        Session.ended_at.is_(None),
+    )
+
+
+def is_live(unit: Unit, session: Session) -> bool:
+    used = session.idle_until > unit.now or session.id in unit.means.touched
+    return used and session.expires_at > unit.now
+
+
+def touch(unit: Unit, session: Session) -> None:
+    """Remember that the session was used; written in batches by `write_touches`."""
+    if unit.now - session.seen_at >= _TOUCH_EVERY:
+        unit.means.touched.add(session.id)
+
+
+async def write_touches(unit: Unit) -> None:
+    """Write down, in one statement, which sessions were used since the last time.
+
+    Never backwards, and never for a session that has ended.
+    """
+    touched = tuple(unit.means.touched)
+    if not touched:
+        return
+    often, _ = _spans(unit.settings, remember=False)
+    seldom, _ = _spans(unit.settings, remember=True)
+    idle_until = case(
+        (Session.remember, literal(unit.now + seldom, UtcDateTime)),
+        else_=literal(unit.now + often, UtcDateTime),
+    )
+    await unit.session.execute(
+        update(Session)
+        .where(Session.id.in_(touched), Session.ended_at.is_(None), Session.seen_at < unit.now)
+        .values(seen_at=unit.now, idle_until=idle_until)
+        .execution_options(synchronize_session=False)
+    )
+    unit.after_commit(lambda: unit.means.touched.difference_update(touched))
+
+
+async def page(
+    unit: Unit, account_id: UUID, *, before: UUID | None, most: int
+) -> Sequence[Session]:
+    """List live sessions of an account, newest first, those opened before `before`."""
+    statement = (
+        select(Session)
+        .where(
+            Session.account_id == account_id,
+            Session.ended_at.is_(None),
+            Session.expires_at > unit.now,
+            Session.idle_until > unit.now,
+        )
+        .order_by(Session.id.desc())
+        .limit(most)
+    )
+    if before is not None:
+        statement = statement.where(Session.id < before)
+    return (await unit.session.scalars(statement)).all()
+
+
+async def end(unit: Unit, account_id: UUID, session_id: UUID, *, reason: str) -> None:
+    """End one session of an account.
+
+    Raises:
+        SessionUnknown: it is not theirs, or has ended already.
+    """
+    ended = await unit.session.scalar(
+        _ending(account_id, unit.now, reason).where(Session.id == session_id)
+    )
+    if ended is None:
+        raise SessionUnknown
+    await log.record(unit, Event.SESSION_ENDED, account_id=account_id, session_id=session_id)
+
+
+async def log_out(unit: Unit, session: Session) -> None:
+    """End a session at its holder's wish; one that ended meanwhile is fine too."""
+    with suppress(SessionUnknown):
+        await end(unit, session.account_id, session.id, reason="logout")
+
+
+async def end_all(unit: Unit, account_id: UUID, *, reason: str, but: UUID | None = None) -> int:
+    """End every session of an account, or all but one; return how many ended."""
+    statement = _ending(account_id, unit.now, reason)
+    if but is not None:
+        statement = statement.where(Session.id != but)
+    ended = len((await unit.session.scalars(statement)).all())
+    await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id, session_id=but)
+    return ended
+
+
+def _ending(account_id: UUID, now: datetime, reason: str):  # type: ignore[no-untyped-def]
+    return (
+        update(Session)
+        .where(Session.account_id == account_id, Session.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason)
+        .returning(Session.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _spans(settings: Settings, *, remember: bool) -> tuple[timedelta, timedelta]:
+    if remember:
+        return settings.remember_idle, settings.remember_lifetime
+    return settings.session_idle, settings.session_lifetime

@@ -1,0 +1,91 @@
+"""How a surface says no: a table from errors to words, and the envelope they travel in."""
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from uuid import uuid4
+
+from quart import Blueprint, Quart, Response, json, request
+from quart_schema import RequestSchemaValidationError
+from werkzeug.exceptions import HTTPException
+
+from vestibule.kernel import errors
+from vestibule.kernel.errors import TryLater, VestibuleError
+from vestibule.web import reading
+
+log = logging.getLogger("vestibule")
+
+Words = str | Callable[[VestibuleError], str]
+Answers = Mapping[type[VestibuleError], tuple[int, Words]]
+Envelope = Callable[[int, str, str, VestibuleError | None], Response]
+
+_ID = "vestibule_request_id"
+
+
+def request_id() -> str:
+    """Return this request's id: in the answer's header, in every problem, in the log."""
+    known = getattr(request, _ID, None)
+    if known is None:
+        known = uuid4().hex
+        setattr(request, _ID, known)
+    return str(known)
+
+
+def problem(status: int, code: str, detail: str, error: VestibuleError | None = None) -> Response:
+    """Return an `application/problem+json` answer (RFC 9457)."""
+    content: dict[str, object] = {
+        "type": f"urn:vestibule:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id(),
+    }
+    if isinstance(error, errors.InvalidFields):
+        content["errors"] = [vars(each) for each in error.fields]
+    response = Response(json.dumps(content), status=status, content_type="application/problem+json")
+    if isinstance(error, TryLater):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def speak(scaffold: Blueprint | Quart, answers: Answers, envelope: Envelope = problem) -> None:
+    """Answer every error raised in `scaffold`: ours from its table, the rest in its envelope."""
+
+    async def ours(error: VestibuleError) -> Response:
+        status, words = answers[type(error)]
+        detail = words if isinstance(words, str) else words(error)
+        return envelope(status, error.code, detail, error)
+
+    async def shape(error: RequestSchemaValidationError) -> Response:
+        return await ours(reading.shape_errors(error))
+
+    async def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        code, detail = _HTTP.get(status, (HTTPStatus(status).name.lower(), "Not possible here."))
+        response = envelope(status, code, detail, None)
+        for name, value in error.get_headers():
+            if name.lower() in ("allow", "retry-after"):
+                response.headers[name] = value
+        return response
+
+    async def unforeseen(error: Exception) -> Response:
+        log.error("request %s failed", request_id(), exc_info=error)
+        return envelope(
+            500, "internal_error", "This is our fault. Tell us the request id if it stays.", None
+        )
+
+    scaffold.register_error_handler(VestibuleError, ours)
+    scaffold.register_error_handler(RequestSchemaValidationError, shape)
+    scaffold.register_error_handler(HTTPException, http)
+    scaffold.register_error_handler(Exception, unforeseen)
+
+
+_HTTP = {
+    400: ("bad_request", "The request cannot be understood."),
+    404: ("not_found", "Nothing is at this path."),
+    405: ("method_not_allowed", "This path does not take this method; Allow lists those it takes."),
+    408: ("request_timeout", "The body did not arrive in time."),
+    413: ("body_too_large", "The body is larger than 64 KiB."),
+    415: ("wrong_media_type", "Send application/json."),
+}

@@ -1,0 +1,103 @@
+"""Signing up, proving the address, and who one is."""
+
+from quart import Blueprint
+from quart_schema import tag, validate_request, validate_response
+
+from vestibule.accounts.signup import Person, send_again, sign_up
+from vestibule.accounts.verification import prove_by_code, prove_by_link
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import FieldError, InvalidFields
+from vestibule.web import identity
+from vestibule.web.api.models import (
+    AccountAnswer,
+    AskedAnswer,
+    LetterAnswer,
+    LetterBody,
+    ProofBody,
+    SignUpBody,
+)
+
+blueprint = Blueprint("accounts", __name__)
+
+
+@blueprint.post("/accounts")
+@tag(["Accounts"])
+@validate_request(SignUpBody)
+@validate_response(AskedAnswer, 202)
+@validate_response(AccountAnswer, 201)
+async def create(data: SignUpBody) -> tuple[AskedAnswer | AccountAnswer, int]:
+    """Sign up
+
+    With an address: 202, and a letter with a link and a code; the answer is the same whether or
+    not the address has an account. Without one: 201 and the account.
+    """
+    vestibule = current_vestibule()
+    person = Person(
+        email=data.email,
+        username=data.username,
+        password=data.password.get_secret_value(),
+        given_name=data.given_name,
+        family_name=data.family_name,
+    )
+    async with vestibule.unit(caller=identity.caller()) as unit:
+        signed_up = await sign_up(unit, person, open_now=vestibule.settings.login_before_proof)
+    if signed_up.sign_up is not None:
+        return AskedAnswer(sign_up=signed_up.sign_up), 202
+    assert signed_up.account is not None
+    return AccountAnswer.of(signed_up.account), 201
+
+
+@blueprint.post("/accounts/verification")
+@tag(["Accounts"])
+@validate_request(ProofBody)
+@validate_response(AccountAnswer)
+async def prove(data: ProofBody) -> AccountAnswer:
+    """Prove the address
+
+    With `sign_up` and the letter's `code`, or with the link's `token` and the `password` chosen at
+    sign-up. If the username was taken meanwhile, the answer is 409 and nothing is spent: send the
+    same again with another `username`.
+    """
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        if data.token is not None and data.password is not None and data.code is None:
+            account = await prove_by_link(
+                unit,
+                token=data.token,
+                password=data.password.get_secret_value(),
+                username=data.username,
+            )
+        elif data.sign_up is not None and data.code is not None and data.token is None:
+            account = await prove_by_code(
+                unit, handle=data.sign_up, code=data.code, username=data.username
+            )
+        else:
+            raise InvalidFields([_EITHER])
+    return AccountAnswer.of(account)
+
+
+@blueprint.post("/accounts/verification/letters")
+@tag(["Accounts"])
+@validate_request(LetterBody)
+@validate_response(LetterAnswer, 202)
+async def write_again(data: LetterBody) -> tuple[LetterAnswer, int]:
+    """Send the letter again
+
+    With a new link and code; those of earlier letters stop working.
+    """
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        await send_again(unit, data.sign_up)
+    return LetterAnswer(), 202
+
+
+@blueprint.get("/me")
+@tag(["Accounts"])
+@validate_response(AccountAnswer)
+async def me() -> AccountAnswer:
+    """Show who is signed in"""
+    known = await identity.signed_in()
+    return AccountAnswer.of(known.account)
+
+
+_EITHER = FieldError(
+    "", "either_or", "Send sign_up and code, or token and password: one pair, whole."
+)

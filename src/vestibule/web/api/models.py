@@ -1,0 +1,155 @@
+"""What goes in and out, in the field's usual names. Unknown fields are refused by name."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
+
+from vestibule.accounts.models import Account
+from vestibule.sessions.models import Session
+
+# Longer than any password may be, because people who moved in may have longer ones than we allow.
+Password = Annotated[SecretStr, Field(max_length=4096)]
+Name = Annotated[str, Field(max_length=100, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+Typed = Annotated[str, Field(max_length=400)]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(
+        lambda at: at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        return_type=str,
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SignUpBody(_Body):
+    password: Password
+    email: Typed | None = None
+    username: Typed | None = None
+    given_name: Name | None = None
+    family_name: Name | None = None
+
+
+class ProofBody(_Body):
+    """Either `sign_up` and `code`, or `token` and `password`."""
+
+    sign_up: Typed | None = None
+    code: Typed | None = None
+    token: Typed | None = None
+    password: Password | None = None
+    username: Typed | None = None
+
+
+class LetterBody(_Body):
+    sign_up: Typed
+
+
+class LoginBody(_Body):
+    identifier: Typed
+    password: Password
+    remember: bool = False
+
+
+class AskedAnswer(BaseModel):
+    """A letter is on its way to whoever the address belongs to."""
+
+    status: Literal["check_your_mail"] = "check_your_mail"
+    sign_up: str = Field(description="Names this sign-up when typing the code or resending.")
+
+
+class LetterAnswer(BaseModel):
+    """If the sign-up is open, a letter is on its way."""
+
+    status: Literal["check_your_mail"] = "check_your_mail"
+
+
+class AccountAnswer(BaseModel):
+    """An account, as its owner sees it."""
+
+    id: str
+    email: str | None
+    email_verified: bool
+    username: str | None
+    given_name: str | None
+    family_name: str | None
+    picture: str | None
+    profile: dict[str, Any]  # Any: a host's own fields
+    roles: list[str]
+    created_at: Moment
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        return cls(
+            id=str(account.id),
+            email=account.email,
+            email_verified=account.email_verified_at is not None,
+            username=account.username,
+            given_name=account.given_name,
+            family_name=account.family_name,
+            picture=account.picture,
+            profile=account.profile,
+            roles=list(account.roles),
+            created_at=account.created_at,
+        )
+
+
+class SessionAnswer(BaseModel):
+    """One signed-in device. `seen_at` is right to the minute."""
+
+    id: str
+    current: bool
+    remember: bool
+    ip: str | None
+    user_agent: str | None
+    created_at: Moment
+    seen_at: Moment
+    expires_at: Moment
+
+    @classmethod
+    def of(cls, session: Session, *, current: bool) -> Self:
+        return cls(
+            id=str(session.id),
+            current=current,
+            remember=session.remember,
+            ip=session.ip,
+            user_agent=session.user_agent,
+            created_at=session.created_at,
+            seen_at=session.seen_at,
+            expires_at=session.expires_at,
+        )
+
+
+class LoginAnswer(BaseModel):
+    """Who is signed in, and by which session; the session's secret is in the cookie."""
+
+    account: AccountAnswer
+    session: SessionAnswer
+
+
+class SessionsAnswer(BaseModel):
+    """A page of sessions, newest first; `next` is the cursor of the page after it."""
+
+    sessions: list[SessionAnswer]
+    next: str | None
+
+
+class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str | None = Field(None, max_length=36)
+    limit: int = Field(50, ge=1, le=200)
+
+
+class ProblemAnswer(BaseModel):
+    """What went wrong, as `application/problem+json` (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None

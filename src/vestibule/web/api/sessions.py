@@ -1,0 +1,134 @@
+"""Logging in and out, and the devices one is signed in on."""
+
+from uuid import UUID
+
+from quart import Blueprint
+from quart_schema import tag, validate_querystring, validate_request, validate_response
+
+from vestibule.accounts.login import log_in
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
+from vestibule.sessions import store
+from vestibule.web import identity
+from vestibule.web.api.models import (
+    AccountAnswer,
+    LoginAnswer,
+    LoginBody,
+    PageQuery,
+    SessionAnswer,
+    SessionsAnswer,
+)
+
+blueprint = Blueprint("sessions", __name__)
+
+
+@blueprint.post("/login")
+@tag(["Sessions"])
+@validate_request(LoginBody)
+@validate_response(LoginAnswer)
+async def open_session(data: LoginBody) -> LoginAnswer:
+    """Log in
+
+    `identifier` is the address or the username. The session's secret comes as a cookie.
+    """
+    former = await identity.somebody()
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        account, opened = await log_in(
+            unit,
+            identifier=data.identifier,
+            password=data.password.get_secret_value(),
+            remember=data.remember,
+            instead_of=former,
+        )
+    identity.sign_in(opened)
+    return LoginAnswer(
+        account=AccountAnswer.of(account),
+        session=SessionAnswer.of(opened.session, current=True),
+    )
+
+
+@blueprint.post("/logout")
+@tag(["Sessions"])
+async def log_out() -> tuple[str, int]:
+    """Log out
+
+    Ends the session and takes the cookie back; without a session there is nothing to do.
+    """
+    known = await identity.somebody()
+    if known is not None:
+        async with current_vestibule().unit(caller=identity.caller()) as unit:
+            await store.log_out(unit, known.session)
+    identity.sign_out()
+    return "", 204
+
+
+@blueprint.post("/logout-all")
+@tag(["Sessions"])
+async def log_out_everywhere() -> tuple[str, int]:
+    """Log out everywhere
+
+    Ends every session of the account, this one too.
+    """
+    known = await identity.signed_in()
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        await store.end_all(unit, known.account.id, reason="logout_all")
+    identity.sign_out()
+    return "", 204
+
+
+@blueprint.get("/me/sessions")
+@tag(["Sessions"])
+@validate_querystring(PageQuery)
+@validate_response(SessionsAnswer)
+async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
+    """List the devices one is signed in on
+
+    Newest first; `next` is the cursor of the next page.
+    """
+    known = await identity.signed_in()
+    async with current_vestibule().unit(reading=True) as unit:
+        found = await store.page(
+            unit, known.account.id, before=_cursor(query_args.cursor), most=query_args.limit + 1
+        )
+    shown = found[: query_args.limit]
+    return SessionsAnswer(
+        sessions=[SessionAnswer.of(each, current=each.id == known.session.id) for each in shown],
+        next=str(shown[-1].id) if len(found) > len(shown) else None,
+    )
+
+
+@blueprint.delete("/me/sessions/<session_id>")
+@tag(["Sessions"])
+async def end_session(session_id: str) -> tuple[str, int]:
+    """Sign one device out"""
+    known = await identity.signed_in()
+    try:
+        named = UUID(session_id)
+    except ValueError:
+        raise SessionUnknown from None
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        await store.end(unit, known.account.id, named, reason="ended_by_owner")
+    if named == known.session.id:
+        identity.sign_out()
+    return "", 204
+
+
+@blueprint.delete("/me/sessions")
+@tag(["Sessions"])
+async def end_other_sessions() -> tuple[str, int]:
+    """Sign all other devices out"""
+    known = await identity.signed_in()
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        await store.end_all(unit, known.account.id, reason="ended_by_owner", but=known.session.id)
+    return "", 204
+
+
+def _cursor(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidFields(
+            [FieldError("cursor", "cursor", "Send the `next` of a page before.")]
+        ) from None

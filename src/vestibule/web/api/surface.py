@@ -1,0 +1,79 @@
+"""The native API: its routes, and its words for every error."""
+
+from datetime import timedelta
+from typing import cast
+
+from quart import Blueprint, Quart
+from quart.blueprints import BlueprintSetupState
+from quart_schema import QuartSchema
+
+from vestibule.accounts import policy
+from vestibule.kernel import errors
+from vestibule.kernel.errors import VestibuleError
+from vestibule.web import guard, identity, reading
+from vestibule.web.answers import Answers, speak
+from vestibule.web.api import accounts, sessions
+
+_WEAK = {
+    "too_short": f"Choose a password of at least {policy.SHORTEST} characters.",
+    "too_long": f"Choose a password of at most {policy.LONGEST} characters.",
+    "common": "This password is among those that are tried first. Choose another.",
+    "personal": "A name or an address is no password. Choose another.",
+}
+
+
+def _weak(error: VestibuleError) -> str:
+    assert isinstance(error, errors.WeakPassword)
+    return _WEAK[error.reason]
+
+
+def _wait(error: VestibuleError) -> str:
+    assert isinstance(error, errors.TryLater)
+    wait = timedelta(seconds=error.retry_after)
+    return f"Too many attempts. Try again in {wait}; the link in the letter still works."
+
+
+ANSWERS: Answers = {
+    errors.BadCredentials: (401, "Wrong e-mail address, username or password."),
+    errors.ProofRefused: (400, "The code or link is wrong, used or out of date."),
+    errors.MalformedBody: (400, str),
+    errors.WrongMediaType: (415, "Send application/json in UTF-8."),
+    errors.InvalidFields: (422, "Some fields are not as they must be; see errors."),
+    errors.IdentifierMissing: (422, "Send an email, a username, or both."),
+    errors.InvalidAddress: (422, "Send one plain e-mail address, such as ada@example.org."),
+    errors.InvalidUsername: (422, "Send 3 to 80 letters, digits, _, . or -."),
+    errors.WeakPassword: (422, _weak),
+    errors.TooManyAttempts: (429, _wait),
+    errors.Busy: (503, "Too many people are logging in at this moment. Try again."),
+    errors.DatabaseUnavailable: (503, "The service cannot reach its database. Try again."),
+    errors.UsernameTaken: (409, "This username is taken. Choose another."),
+    errors.AddressTaken: (409, "An account has this address."),
+    errors.NotSignedIn: (401, "Log in first."),
+    errors.SessionUnknown: (404, "You have no such session."),
+    errors.CrossSite: (403, str),
+}
+
+
+def blueprint() -> Blueprint:
+    """Return the native API, to be registered under any prefix; the service uses `/v1`."""
+    api = Blueprint("vestibule_api", __name__, url_prefix="/v1")
+    api.register_blueprint(accounts.blueprint)
+    api.register_blueprint(sessions.blueprint)
+    guard.protect(api)
+    api.before_request(reading.check_json)
+    api.record_once(_attach)
+    speak(api, ANSWERS)
+    return api
+
+
+def _attach(state: BlueprintSetupState) -> None:
+    app = cast(Quart, state.app)
+    identity.attach(app, app.extensions["vestibule"])
+    if "QUART_SCHEMA" not in app.extensions:
+        QuartSchema(
+            app,
+            openapi_path=None,
+            swagger_ui_path=None,
+            redoc_ui_path=None,
+            scalar_ui_path=None,
+        )

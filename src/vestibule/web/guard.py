@@ -1,0 +1,71 @@
+"""What stands before and after every route of ours: who may send, and what no answer may lack."""
+
+from quart import Blueprint, Response, request
+
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import CrossSite
+from vestibule.kernel.settings import origin_of
+from vestibule.web import identity
+from vestibule.web.answers import request_id
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def protect(blueprint: Blueprint) -> None:
+    """Put the cross-site rule before every route of `blueprint`, and our headers after it."""
+    blueprint.before_request(refuse_cross_site)
+    blueprint.after_request(add_headers)
+
+
+async def refuse_cross_site() -> None:
+    """Refuse an unsafe request that somebody else's page may have made a browser send.
+
+    Log-in and sign-up too: nobody is to be signed in as somebody else without noticing. A bearer
+    token is never sent by a browser on its own, so it needs no such rule. (OWASP CSRF: Fetch
+    Metadata first, Origin next, Referer last.)
+
+    Raises:
+        CrossSite: with the header that would make it acceptable.
+    """
+    if request.method in _SAFE or identity.bearer() is not None:
+        return
+    allowed = current_vestibule().settings.origins
+    origins = request.headers.getlist("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in ("same-origin", "none"):
+        if len(origins) != 1 or origins[0] not in allowed:
+            raise CrossSite("The browser says that another site sent this.")
+        return
+    if origins:
+        own_page = origins == ["null"] and site == "same-origin"
+        if not own_page and (len(origins) != 1 or origins[0] not in allowed):
+            raise CrossSite("The Origin header names another site.")
+        return
+    if referer := request.headers.get("Referer"):
+        if origin_of(referer) not in allowed:
+            raise CrossSite("The Referer header names another site.")
+        return
+    if site is None and identity.has_cookie():
+        raise CrossSite(f"Send the header Origin: {own_origin()}")
+
+
+def own_origin() -> str:
+    return origin_of(current_vestibule().settings.base_url)
+
+
+async def add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if not current_vestibule().settings.in_development:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    response.headers["X-Request-Id"] = request_id()
+    return response

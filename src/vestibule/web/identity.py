@@ -1,0 +1,152 @@
+"""Who sends a request: quart-auth carries the cookie, the database knows whose it is.
+
+The cookie's value is the session's opaque secret and nothing else. The user is kept on the request
+object: quart-auth keeps it on `g`, where a request made inside another one's context would find it.
+"""
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from quart import Quart, Request, Response, current_app, request
+from quart_auth import Action, AuthUser, QuartAuth
+
+from vestibule.accounts import queries
+from vestibule.accounts.queries import SignedIn
+from vestibule.extension import Vestibule, current_vestibule
+from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.unit import Caller
+from vestibule.sessions.store import Opened
+
+_AUTH = "vestibule_auth"
+
+
+def attach(app: Quart, vestibule: Vestibule) -> None:
+    """Give `app` our cookie, beside whatever quart-auth the host uses for its own."""
+    if _AUTH in app.extensions:
+        return
+    settings = vestibule.settings
+    name = "vestibule" if settings.in_development else "__Host-vestibule"
+    app.extensions[_AUTH] = _Auth(
+        app,
+        attribute_name=_AUTH,
+        cookie_name=name,
+        cookie_path="/",
+        cookie_http_only=True,
+        cookie_samesite="Lax",
+        cookie_secure=not settings.in_development,
+        duration=int(settings.remember_lifetime.total_seconds()),
+        salt=_AUTH,
+        singleton=False,
+    )
+
+
+async def somebody() -> SignedIn | None:
+    """Return who sends this request, asking the database once; None for a stranger."""
+    return await _auth().load_user().signed_in()
+
+
+async def signed_in() -> SignedIn:
+    """Return who sends this request.
+
+    Raises:
+        NotSignedIn: nobody we know, or no longer.
+    """
+    known = await somebody()
+    if known is None:
+        raise NotSignedIn
+    return known
+
+
+def sign_in(opened: Opened) -> None:
+    """Hand out the cookie of a session that was just opened."""
+    permanent = opened.session.remember
+    action = Action.WRITE_PERMANENT if permanent else Action.WRITE
+    _auth().login_user(_Visitor(opened.secret, action))
+
+
+def sign_out() -> None:
+    """Take the cookie back."""
+    _auth().logout_user()
+
+
+def has_cookie() -> bool:
+    return _auth().cookie_name in request.cookies
+
+
+def bearer() -> str | None:
+    """Return the credential of an `Authorization: Bearer` header, if there is exactly one."""
+    scheme, blank, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if blank and scheme.lower() == "bearer" else None
+
+
+def caller() -> Caller:
+    return Caller(request.remote_addr, request.headers.get("User-Agent"))
+
+
+class _PassThrough:
+    """In place of a signature: the value is a secret that only the database can judge."""
+
+    def __init__(self, secret: object, salt: object) -> None:
+        pass
+
+    def dumps(self, value: str) -> str:
+        return value
+
+    def loads(self, value: str, max_age: int | None = None) -> str:
+        return value
+
+
+class _Visitor(AuthUser):
+    def __init__(self, auth_id: str | None, action: Action = Action.PASS) -> None:
+        super().__init__(auth_id, action)
+        self._asked = False
+        self._known: SignedIn | None = None
+
+    async def signed_in(self) -> SignedIn | None:
+        if not self._asked and self.auth_id:
+            async with current_vestibule().unit(reading=True) as unit:
+                self._known = await queries.by_session(unit, self.auth_id)
+        self._asked = True
+        return self._known
+
+    @property
+    async def is_authenticated(self) -> bool:
+        return await self.signed_in() is not None
+
+
+class _Auth(QuartAuth):
+    user_class = _Visitor
+    serializer_class = cast(Any, _PassThrough)  # Any: typed as itsdangerous' own class
+
+    def resolve_user(self) -> _Visitor:
+        # Who sends another credential wants to be judged by that one, not by a cookie beside it.
+        if "Authorization" in request.headers:
+            return _Visitor(None)
+        return _Visitor(self.load_cookie())
+
+    async def after_request(self, response: Response) -> Response:
+        # People reach us by base_url's scheme, whatever the proxy in front speaks with us.
+        request.scheme = urlsplit(current_vestibule().settings.base_url).scheme
+        return await super().after_request(response)
+
+    def load_user(self) -> _Visitor:
+        holder = _holder()
+        user = holder.get(_AUTH)
+        if user is None:
+            user = holder[_AUTH] = self.resolve_user()
+        return cast(_Visitor, user)
+
+    def login_user(self, user: AuthUser) -> None:
+        _holder()[_AUTH] = user
+
+    def logout_user(self) -> None:
+        self.login_user(_Visitor(None, Action.DELETE))
+
+
+def _holder() -> dict[str, object]:
+    # The object itself, not the proxy that finds it anew at every use.
+    return vars(cast(Request, request._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _auth() -> _Auth:
+    return cast(_Auth, current_app.extensions[_AUTH])

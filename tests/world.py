@@ -1,0 +1,139 @@
+"""What tests do to the service and what they can see of it: requests, letters, the clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast  # Any: answers are JSON
+
+import httpx
+from argon2 import PasswordHasher
+from quart import Quart
+from sqlalchemy import Executable
+
+from vestibule import Settings, Vestibule, create_app
+from vestibule.courier.transports import Transport
+from vestibule.kernel.clock import MovableClock
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A letter as it arrived."""
+
+    to: str
+    subject: str
+    text: str
+    code: str | None
+    link: str | None
+
+    @property
+    def token(self) -> str:
+        assert self.link is not None
+        return self.link.partition("token=")[2]
+
+
+class Client(httpx.AsyncClient):
+    """Somebody with a cookie jar. By default a program; `browser` sends what browsers send."""
+
+    async def sign_up(self, email: str | None = "ada@example.org", **fields: Any) -> httpx.Response:
+        body = {"password": PASSWORD} | ({} if email is None else {"email": email}) | fields
+        return await self.post("/v1/accounts", json=body)
+
+    async def prove(self, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/accounts/verification", json=fields)
+
+    async def log_in(
+        self, identifier: str = "ada@example.org", password: str = PASSWORD, **fields: Any
+    ) -> httpx.Response:
+        body = {"identifier": identifier, "password": password} | fields
+        return await self.post("/v1/login", json=body)
+
+
+class World:
+    """One running service."""
+
+    def __init__(self, vestibule: Vestibule, app: Quart, clock: MovableClock) -> None:
+        self.vestibule = vestibule
+        self.app = app
+        self.clock = clock
+        self._clients: list[Client] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls,
+        database_url: str,
+        folder: Path,
+        *,
+        hasher: PasswordHasher = CHEAP,
+        transport: Transport | None = None,
+        **settings: Any,
+    ) -> AsyncIterator["World"]:
+        given = {
+            "database_url": database_url,
+            "data_dir": folder / "data",
+            "courier": False,
+        } | settings
+        clock = MovableClock()
+        vestibule = Vestibule(
+            Settings.load(**given), hasher=hasher, clock=clock, transport=transport
+        )
+        world = cls(vestibule, create_app(vestibule), clock)
+        await world.app.startup()
+        try:
+            yield world
+        finally:
+            for client in world._clients:
+                await client.aclose()
+            await world.app.shutdown()
+
+    def client(self, **headers: str) -> Client:
+        """A program with a cookie jar of its own."""
+        made = Client(
+            transport=httpx.ASGITransport(cast(Any, self.app), raise_app_exceptions=False),
+            base_url=self.vestibule.settings.base_url,
+            headers=headers,
+        )
+        self._clients.append(made)
+        return made
+
+    def browser(self) -> Client:
+        """A page of our own origin."""
+        return self.client(Origin=self.vestibule.settings.base_url)
+
+    async def mails(self, to: str | None = None) -> list[Mail]:
+        """Let the courier work, and return what arrived, oldest first."""
+        while await self.vestibule.courier.send_due():
+            pass
+        answer = await self.client().get("/dev/mailbox", headers={"Accept": "application/json"})
+        found = [
+            Mail(
+                to=letter["to"],
+                subject=letter["subject"],
+                text=letter["text"],
+                code=letter.get("code"),
+                link=(letter["links"] or [None])[0],
+            )
+            for letter in reversed(answer.json())
+        ]
+        return [mail for mail in found if to in (None, mail.to)]
+
+    async def rows(self, statement: Executable) -> list[Any]:
+        """Look into the database, where that is the point."""
+        async with self.vestibule.unit() as unit:
+            return list((await unit.session.execute(statement)).all())
+
+    async def member(self, email: str = "ada@example.org", **fields: Any) -> Client:
+        """Somebody who signed up, proved the address and logged in, in a browser."""
+        browser = self.browser()
+        asked = await browser.sign_up(email, **fields)
+        assert asked.status_code == 202, asked.text
+        mail = (await self.mails(email))[-1]
+        proved = await browser.prove(sign_up=asked.json()["sign_up"], code=mail.code)
+        assert proved.status_code == 200, proved.text
+        entered = await browser.log_in(email, fields.get("password", PASSWORD))
+        assert entered.status_code == 200, entered.text
+        return browser
