@@ -15,6 +15,7 @@ from vestibule.kernel import migrations
 from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.cores import cores
 from vestibule.kernel.database import Database
+from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.seal import Seals
@@ -42,16 +43,15 @@ class Vestibule:
         clock: Clock | None = None,
         transport: Transport | None = None,
     ) -> None:
+        settings.check()
         self.settings = settings
-        if settings.in_development:
-            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets = [each.get_secret_value() for each in settings.secrets]
+        secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or cores()
         self.means = Means(
             settings=settings,
-            database=Database(settings.database, pool_size=settings.database_pool_size),
+            database=_database(settings),
             passwords=Passwords(threads=threads, hasher=hasher),
-            seals=Seals(secrets or [development_secret(settings.data_dir)]),
+            seals=Seals(secrets),
             clock=clock or SystemClock(),
             wake_courier=self._wake_courier,
             touched=set(),
@@ -110,6 +110,24 @@ class Vestibule:
 
     def _wake_courier(self) -> None:
         self.courier.wake()
+
+
+def _own_secret(settings: Settings) -> str:
+    try:
+        return development_secret(settings.data_dir)
+    except OSError as error:
+        raise CannotStart(f"VESTIBULE_DATA_DIR: cannot be written to ({error.strerror})") from None
+
+
+def _database(settings: Settings) -> Database:
+    try:
+        if settings.in_development:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Database(settings.database, pool_size=settings.database_pool_size)
+    except OSError as error:
+        raise CannotStart(
+            f"VESTIBULE_DATABASE_URL: the file cannot be opened ({error.strerror})"
+        ) from None
 
 
 def current_vestibule() -> Vestibule:

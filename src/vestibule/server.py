@@ -1,15 +1,18 @@
 """Serving with hypercorn: an honest start, and a stop that ends.
 
-A failed start exits 1 (hypercorn's own command exits 0 with workers), and a stop waits for requests
-under way but never for a client that keeps half a body to itself. Read together with
-`docs/operating.md`.
+hypercorn alone exits 0 after a failed start, and on Python 3.12 and later waits for ever for one
+client that keeps half a body to itself. So the app is started and stopped here, and hypercorn only
+moves requests. What a stop looks like from outside stands in `docs/operating.md`.
 """
 
 import asyncio
-import contextlib
+import logging
+import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, cast
 
 from hypercorn.asyncio import serve
@@ -19,9 +22,16 @@ from quart import Quart
 
 from vestibule.kernel.errors import CannotStart
 
-GRACE = 10.0  # seconds that requests under way may take once a stop is asked for
-_GOODBYE = 0.5  # seconds in which keep-alive clients are told to leave
+# Together below the ten seconds after which container managers kill.
+_GOODBYE = 0.5  # seconds in which clients are still served, and told to leave
+GRACE = 5.0  # seconds that requests under way may then take
+_CLOSING = 3.0  # seconds for letters under way and the database
+_SPARE = 1.0  # seconds until what is still there, a thread perhaps, is left behind
+
+_ECHO = 0.25  # a signal may reach us twice, from the terminal and from who started us
 _HEADER_LIMIT = 16 * 1024
+
+log = logging.getLogger("vestibule")
 
 Message = MutableMapping[str, Any]  # Any: as ASGI defines them
 Receive = Callable[[], Awaitable[Message]]
@@ -29,7 +39,114 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class Leaving:
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything else starts, so that a port in use is known at once.
+
+    Raises:
+        CannotStart: the address is taken, or is none of this machine's.
+    """
+    listener = None
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, UnicodeError) as error:
+        if listener is not None:
+            listener.close()
+        why = getattr(error, "strerror", None) or "no such name"
+        raise CannotStart(f"HOST, PORT: cannot listen on {host}:{port} ({why})") from None
+    return listener
+
+
+async def run(
+    app: Quart, listener: socket.socket, *, ready: Callable[[], None], grace: float = GRACE
+) -> None:
+    """Serve `app` until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    Raises:
+        CannotStart: the app refused to start.
+    """
+    asked = asyncio.Event()
+    on_stop(asked.set, within=_GOODBYE + grace + _CLOSING + _SPARE)
+    try:
+        if await _unless(asked, app.startup()):
+            ready()
+            await _serve(app, listener, asked, grace)
+    finally:
+        listener.close()
+        # In a task of its own: it is bounded even if something in it cannot be cancelled.
+        closing = asyncio.create_task(app.shutdown())
+        await asyncio.wait({closing}, timeout=_CLOSING)
+        if not closing.done():
+            log.warning("stopped before everything was put away")
+        elif error := closing.exception():
+            log.error("the app could not be stopped properly", exc_info=error)
+
+
+def on_stop(act: Callable[[], None], *, within: float) -> None:
+    """Have `act` called at the first SIGTERM or SIGINT; the process ends `within` seconds of it.
+
+    Signals after that one are nobody's business but the system's: they end the process.
+    """
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def let_go() -> None:
+        for each in signals:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+
+    def first() -> None:
+        for each in signals:
+            loop.add_signal_handler(each, lambda: None)
+        loop.call_later(_ECHO, let_go)
+        # A thread cannot be cancelled, and Python waits for it for ever: nobody else does.
+        last_resort = threading.Timer(within, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+        act()
+
+    for each in signals:
+        loop.add_signal_handler(each, first)
+
+
+async def _serve(app: Quart, listener: socket.socket, asked: asyncio.Event, grace: float) -> None:
+    leaving = _Leaving(app)
+    stop = asyncio.Event()
+    config = _config(listener, grace)
+    serving = asyncio.create_task(
+        serve(cast(ASGIFramework, leaving), config, shutdown_trigger=stop.wait)
+    )
+    if await _unless(asked, asyncio.shield(serving)):
+        return  # it never ends by itself but by failing, and that has been raised
+    leaving.leaving = True
+    await asyncio.wait({serving}, timeout=_GOODBYE)
+    stop.set()
+    await asyncio.wait({serving}, timeout=grace)
+    serving.cancel()
+    await asyncio.wait({serving}, timeout=_SPARE)
+    if serving.done() and not serving.cancelled() and (error := serving.exception()):
+        log.warning("a connection ended badly while stopping: %s", type(error).__name__)
+
+
+async def _unless(asked: asyncio.Event, work: Awaitable[None]) -> bool:
+    """Return whether `work` was done before a stop was asked for; drop it otherwise."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(asked.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+        return True
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    return False
+
+
+class _Leaving:
     """ASGI middleware: once we are leaving, ask HTTP/1 clients to close their connections."""
 
     def __init__(self, app: Quart) -> None:
@@ -44,99 +161,33 @@ class Leaving:
                 message = {**message, "headers": headers}
             await send(message)
 
-        await self._app(scope, receive, out if scope["type"] == "http" else send)
+        match scope["type"]:
+            case "lifespan":
+                await _agree(receive, send)
+            case "http":
+                await self._app(scope, receive, out)
+            case _:
+                await self._app(scope, receive, send)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a port in use is known at once.
-
-    Raises:
-        CannotStart: the address is taken, or is none of this machine's.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        raise CannotStart(
-            f"HOST, PORT: cannot listen on {host}:{port} ({error.strerror})"
-        ) from None
-    return listener
+async def _agree(receive: Receive, send: Send) -> None:
+    """Answer hypercorn's lifespan: whoever called it has started the app, and will stop it."""
+    for _ in ("startup", "shutdown"):
+        asked = await receive()
+        await send({"type": f"{asked['type']}.complete"})
 
 
-async def run(app: Quart, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve `app` until SIGTERM or SIGINT; a second signal ends at once.
-
-    Raises:
-        CannotStart: the app refused to start.
-    """
-    asked, stop = asyncio.Event(), asyncio.Event()
-    app.before_serving(_announce(asked, ready))
-    leaving = Leaving(app)
-    loop = asyncio.get_running_loop()
-    on_signal(lambda: stop.set() if asked.is_set() else asked.set())
-
-    async def wind_down() -> None:
-        await asked.wait()
-        leaving.leaving = True
-        loop.remove_reader(listener.fileno())  # others may inherit the socket: do not close it
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _GOODBYE)
-        stop.set()
-
-    winding = asyncio.create_task(wind_down())
-    serving = asyncio.create_task(
-        serve(cast(ASGIFramework, leaving), _config(listener), shutdown_trigger=stop.wait)
-    )
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not serving.done():
-        # Past its own graceful time-out hypercorn waits for open connections for ever.
-        await asyncio.wait({serving}, timeout=GRACE + 1)
-    for task in (winding, stopping):
-        task.cancel()
-    if serving.done():
-        _raise_start(serving)
-        return
-    serving.cancel()
-    await asyncio.wait({serving}, timeout=2)
-    await app.shutdown()  # what the lifespan would have done
-
-
-def on_signal(act: Callable[[], None]) -> None:
-    """Have `act` called at every SIGTERM and SIGINT, instead of what Python would do."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, act)
-
-
-def _config(listener: socket.socket) -> Config:
+def _config(listener: socket.socket, grace: float) -> Config:
+    errors = logging.getLogger("hypercorn.error")
+    errors.setLevel(logging.WARNING)  # where it runs has been said, and better
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.graceful_timeout = GRACE
+    config.bind = [f"fd://{listener.detach()}"]
+    config.graceful_timeout = 2 * grace  # `_serve` looks at the clock itself
     config.include_server_header = False
     config.accesslog = None
-    config.errorlog = None
+    config.errorlog = errors
     config.read_timeout = 30
     config.keep_alive_timeout = 30
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = _HEADER_LIMIT
     return config
-
-
-def _announce(asked: asyncio.Event, ready: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    async def announce() -> None:
-        if not asked.is_set():
-            ready()
-
-    return announce
-
-
-def _raise_start(serving: asyncio.Task[None]) -> None:
-    error = serving.exception()
-    while error is not None:
-        if isinstance(error, CannotStart):
-            raise error from None
-        error = error.__cause__ or error.__context__
-    serving.result()

@@ -9,7 +9,7 @@ from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
-from vestibule.kernel.errors import BadCredentials, SessionUnknown
+from vestibule.kernel.errors import BadCredentials, Busy, SessionUnknown
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
@@ -37,7 +37,7 @@ async def log_in(
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
     right = await unit.passwords.matches(password, seen)
-    fresh = await unit.passwords.hash(password) if right and _outdated(unit, seen) else None
+    fresh = await _fresh_hash(unit, password, seen) if right else None
     opened = None
     if account is not None and right:
         owner = queries.unchanged(account.id, seen=seen)
@@ -65,8 +65,14 @@ def _may_enter(unit: Unit, account: Account) -> bool:
     return account.state == "active" and (proved or unit.settings.login_before_proof)
 
 
-def _outdated(unit: Unit, seen: str | None) -> bool:
-    return seen is not None and unit.passwords.outdated(seen)
+async def _fresh_hash(unit: Unit, password: str, seen: str | None) -> str | None:
+    """Hash again what was hashed with other parameters than today's; there is no hurry."""
+    if seen is None or not unit.passwords.outdated(seen):
+        return None
+    try:
+        return await unit.passwords.hash(password)
+    except Busy:
+        return None
 
 
 async def _note(unit: Unit, account_id: UUID, *, seen: str | None, fresh: str | None) -> None:

@@ -40,8 +40,8 @@ def browser_name(user_agent: str | None) -> str:
 
 
 def network_name(address: str | None) -> str:
-    """Return an IP address as it is usually written, or "an unknown address"."""
+    """Return an IP address as it is usually written, or "unknown"."""
     try:
         return str(ip_address(ip_address(address or "").packed))  # without a zone: free text
     except ValueError:
-        return "an unknown address"
+        return "unknown"

@@ -66,14 +66,22 @@ def custom(
     html: str | None = None,
     expires_at: datetime,
     account_id: UUID | None = None,
+    displaces: bool = False,
 ) -> Draft:
-    """A host's own letter, sent as it is; not worth sending after `expires_at`."""
+    """A host's own letter, sent as it is.
+
+    Args:
+        expires_at: after this it is not worth sending.
+        account_id: whom it is about; erased with the account.
+        displaces: drop an older custom letter to the same account that still waits.
+    """
     return Draft(
         kind="custom",
         recipient=to,
         expires_at=expires_at,
         words={"subject": subject, "text": text, "html": html},
         account_id=account_id,
+        displaces=displaces,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 from vestibule.courier.letters import Draft
 from vestibule.courier.models import Letter, State
 from vestibule.kernel.database import uuid7
+from vestibule.kernel.seal import Seals
 from vestibule.kernel.unit import Unit
 
 _SEAL = "letter"
@@ -50,13 +51,13 @@ async def post(unit: Unit, draft: Draft) -> UUID:
     return letter_id
 
 
-def words(unit: Unit, letter: Letter) -> dict[str, str | None]:
+def words(seals: Seals, letter: Letter) -> dict[str, str | None]:
     """Unseal what a letter says.
 
     Raises:
         Unsealable: it was sealed under a secret that is gone.
     """
-    content = unit.seals.open(_SEAL, letter.payload or b"", row=letter.id.bytes)
+    content = seals.open(_SEAL, letter.payload or b"", row=letter.id.bytes)
     said: dict[str, str | None] = json.loads(content)
     return said
 
@@ -105,11 +106,7 @@ async def erase_expired(unit: Unit) -> None:
             Letter.payload.is_not(None),
             Letter.state.in_((State.QUEUED, State.FAILED)),
         )
-        .values(
-            payload=None,
-            state=State.FAILED,
-            last_error=Letter.last_error,
-        )
+        .values(payload=None, state=State.FAILED)
     )
 
 

@@ -83,11 +83,11 @@ class Templates:
 
 
 def spoken(span: timedelta) -> str:
-    """Return a span in the largest unit that says it exactly: "30 minutes", "1 day"."""
+    """Return a span in the largest unit that says it exactly: "30 minutes", "7 days"."""
     seconds = int(span.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds and seconds % size == 0:
-            count = seconds // size
+        count, rest = divmod(seconds, size)
+        if rest == 0 and (count > 1 or unit != "day"):  # "24 hours" leaves no question
             return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
     return f"{seconds} seconds"
 

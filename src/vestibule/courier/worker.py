@@ -14,7 +14,7 @@ from email.utils import parseaddr
 
 from vestibule.courier import outbox
 from vestibule.courier.models import Letter
-from vestibule.courier.rendering import Templates
+from vestibule.courier.rendering import Templates, Unrenderable
 from vestibule.courier.transports import Message, Misconfigured, Permanent, Temporary, Transport
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.seal import Unsealable
@@ -24,7 +24,7 @@ log = logging.getLogger("vestibule.courier")
 
 AT_ONCE = 8
 # Longer than any transport's time-out, so that a lease ends only with its worker.
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 _POLL = 2.0  # for letters of other processes, and those that wait for their next try
 _SWEEP = timedelta(minutes=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
@@ -127,8 +127,7 @@ class Worker:
         if letter.expires_at <= self._means.clock.now():
             return _Expired()
         try:
-            async with opening(self._means, reading=True) as unit:
-                words = outbox.words(unit, letter)
+            words = outbox.words(self._means.seals, letter)
             rendered = self._templates.render(letter.kind, words)
             _, address = parseaddr(self._sender)
             message = Message(
@@ -141,7 +140,9 @@ class Worker:
             )
         except Unsealable:
             return Permanent("sealed under a secret that is not among VESTIBULE_SECRETS")
-        except Exception as error:
+        except Unrenderable as error:
+            return Permanent(str(error))
+        except Exception as error:  # a host's template may do anything
             log.exception("letter %s (%s) cannot be written", letter.id, letter.kind)
             return Permanent(f"its template fails: {type(error).__name__}")
         try:

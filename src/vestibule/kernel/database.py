@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import URL, DateTime, Dialect, MetaData, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
-    AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
@@ -32,6 +32,9 @@ from sqlalchemy.util import await_only
 from vestibule.kernel.errors import DatabaseUnavailable
 
 _RETRY_AFTER = 5
+_POSTGRESQL, _SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
+_OPTIONS = frozenset({"host", "port", "user", "password", "ssl", "prepared_statement_cache_size"})
+_HIGHEST_PORT = 65_535
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -75,27 +78,41 @@ class FairPool(AsyncAdaptedQueuePool):
     """
 
     def __init__(self, creator: Any, **options: Any) -> None:  # Any: SQLAlchemy's own signature
-        super().__init__(creator, **options)
+        super().__init__(_or_unavailable(creator), **options)
         self._permits = asyncio.Semaphore(self.size())
 
     def _do_get(self) -> ConnectionPoolEntry:
         try:
-            await_only(asyncio.wait_for(self._permits.acquire(), self._timeout))
+            await_only(self._take_permit())
         except TimeoutError:
             raise PoolTimeoutError("no connection became free in time") from None
         try:
             return super()._do_get()
-        except BaseException as error:
+        except BaseException:
             self._permits.release()
-            if isinstance(error, OSError):  # refused, unreachable, timed out: nobody is there
-                raise DatabaseUnavailable(_RETRY_AFTER) from error
             raise
+
+    async def _take_permit(self) -> None:
+        async with asyncio.timeout(self._timeout):
+            await self._permits.acquire()
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         try:
             super()._do_return_conn(record)
         finally:
             self._permits.release()
+
+
+def _or_unavailable(connect: Any) -> Any:  # Any: SQLAlchemy's own signature
+    """Say in our words that nobody is there, at a first connection and at one made again."""
+
+    def reach(connection_record: Any = None) -> Any:  # Any: the same
+        try:
+            return connect(connection_record)
+        except OSError as error:  # refused, unreachable, timed out
+            raise DatabaseUnavailable(_RETRY_AFTER) from error
+
+    return reach
 
 
 class Database:
@@ -115,6 +132,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=5,
+                hide_parameters=True,  # digests and addresses have no place in a log
                 connect_args={"timeout": 5, "command_timeout": 10},
             )
             # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one.
@@ -135,14 +153,38 @@ class Database:
 
 
 def dialect_url(url: str) -> URL:
-    """Return `url` with the driver that we use; a plain postgres:// or sqlite:// is enough."""
+    """Return `url` with the driver that we use; a plain postgres:// or sqlite:// is enough.
+
+    Raises:
+        ArgumentError, ValueError: it is no URL.
+    """
     parsed = make_url(url)
     match parsed.drivername:
         case "postgres" | "postgresql":
-            return parsed.set(drivername="postgresql+asyncpg")
+            parsed = parsed.set(drivername=_POSTGRESQL)
         case "sqlite":
-            return parsed.set(drivername="sqlite+aiosqlite")
+            parsed = parsed.set(drivername=_SQLITE)
+    if mode := parsed.query.get("sslmode"):  # as libpq calls what asyncpg calls ssl
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return parsed
+
+
+def why_unusable(url: str) -> str | None:
+    """Return what is wrong with a database's URL, never repeating it; None for a good one."""
+    try:
+        parsed = dialect_url(url)
+    except (ArgumentError, ValueError):
+        return "must be a URL such as postgresql://user:password@host/name"
+    if parsed.drivername == _SQLITE:
+        in_memory = parsed.database in (None, "", ":memory:")
+        return "must name a file, such as sqlite:////srv/vestibule.db" if in_memory else None
+    if parsed.drivername != _POSTGRESQL:
+        return "must begin with postgresql:// or sqlite://"
+    if not 0 < (parsed.port or 1) <= _HIGHEST_PORT:
+        return "has a port that no server can have"
+    if not _OPTIONS.issuperset(parsed.query):
+        return f"has an option after the ? that is none of {', '.join(sorted(_OPTIONS))}"
+    return None
 
 
 def _create_privately(url: URL) -> None:
@@ -153,7 +195,12 @@ def _create_privately(url: URL) -> None:
 
 def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
     engine = create_async_engine(
-        url, poolclass=FairPool, pool_size=connections, max_overflow=0, pool_timeout=10
+        url,
+        poolclass=FairPool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=10,
+        hide_parameters=True,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -169,6 +216,3 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-__all__ = ("AsyncSession", "Base", "Database", "UtcDateTime", "dialect_url", "uuid7")

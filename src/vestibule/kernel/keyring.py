@@ -25,6 +25,7 @@ def why_weak(secret: str) -> str | None:
 
 def development_secret(data_dir: Path) -> str:
     """Return this machine's own secret, made at the first call; only its owner can read it."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / "secret"
     if not path.exists():
         draft = data_dir / f".secret-{os.getpid()}"

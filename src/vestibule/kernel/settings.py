@@ -6,7 +6,6 @@ Read from `VESTIBULE_*` environment variables, from files named by `VESTIBULE_*_
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from difflib import get_close_matches
 from email.utils import parseaddr
@@ -24,6 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from vestibule.kernel.database import why_unusable
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import why_weak
 
@@ -185,9 +185,9 @@ class Settings(BaseSettings):
         if not value:
             return value
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not origin_of(value):
             raise ValueError("must be a URL such as https://auth.example.com")
-        if parts.username or parts.query or parts.fragment:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be scheme, host and path alone")
         return value.rstrip("/")
 
@@ -237,10 +237,16 @@ class Settings(BaseSettings):
             defaults = {name: cls.model_fields[name].get_default() for name in wrong}
             settings = cls(**given | defaults)
         found = [(name, words) for name, words in settings.problems() if name not in wrong]
-        report = [*wrong.items(), *found]
-        if report:
-            raise CannotStart(*(f"{variable(name)}: {words}" for name, words in report))
+        _refuse([*wrong.items(), *found])
         return settings
+
+    def check(self) -> None:
+        """Refuse what `load` would refuse, for settings that were made otherwise.
+
+        Raises:
+            CannotStart: with every problem at once.
+        """
+        _refuse(list(self.problems()))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each field that keeps this from starting, and what to do about it."""
@@ -256,13 +262,11 @@ class Settings(BaseSettings):
         ):
             if getattr(self, idle) > getattr(self, lifetime):
                 yield idle, f"must not be longer than {variable(lifetime)}"
-        for name, path in os.environ.items():
+        if self.database_url and (words := why_unusable(self.database)):
+            yield "database_url", words
+        for name, path in _named_files():
             field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
-            if (
-                field in Settings.model_fields
-                and name.endswith("_FILE")
-                and not os.access(path, os.R_OK)
-            ):
+            if field in Settings.model_fields and _content(path) is None:
                 yield field, f"the file that {name} names cannot be read"
         if self.templates_dir and not self.templates_dir.is_dir():
             yield "templates_dir", "is not a directory"
@@ -367,12 +371,29 @@ class _Files(EnvSettingsSource):
     """`VESTIBULE_X_FILE=/run/secrets/x` for `VESTIBULE_X`, as containers hand out secrets."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        found: dict[str, str | None] = {}
-        for name, path in os.environ.items():
-            if name.startswith(PREFIX) and name.endswith("_FILE") and path:
-                with suppress(OSError, UnicodeDecodeError):  # told by `problems`
-                    found[name.removesuffix("_FILE").lower()] = Path(path).read_text().strip()
-        return found
+        return {
+            name.removesuffix("_FILE").lower(): content
+            for name, path in _named_files()
+            if (content := _content(path)) is not None  # else told by `problems`
+        }
+
+
+def _named_files() -> Iterator[tuple[str, str]]:
+    for name, path in os.environ.items():
+        if name.startswith(PREFIX) and name.endswith("_FILE") and path:
+            yield name, path
+
+
+def _content(path: str) -> str | None:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _refuse(problems: list[tuple[str, str]]) -> None:
+    if problems:
+        raise CannotStart(*(f"{variable(name)}: {words}" for name, words in problems))
 
 
 def _field(loc: str) -> str:

@@ -21,6 +21,7 @@ from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 
 _RETRY_AFTER = 5
+_ONLY_READS = "a reading unit cannot write"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ async def opening(
     try:
         async with (means.database.reading if reading else means.database.writing)() as session:
             unit = Unit(session, means, caller, means.clock.now())
-            _watch(unit)
+            _watch(unit, reading=reading)
             try:
                 yield unit
             except Refusal:
@@ -131,24 +132,38 @@ async def opening(
 
 async def _finish(unit: Unit, *, reading: bool) -> None:
     if reading:
-        if unit.wrote:
-            raise RuntimeError("a reading unit cannot write")
+        if unit.session.new or unit.session.dirty or unit.session.deleted:
+            raise RuntimeError(_ONLY_READS)
         return
-    await uninterrupted(unit.session.commit())
+    await uninterrupted(_commit(unit))
+
+
+async def _commit(unit: Unit) -> None:
+    await unit.session.commit()
     for act in unit.afterwards:
         act()
 
 
-def _watch(unit: Unit) -> None:
-    """Notice whatever the unit's session writes, by the ORM or by statement."""
+def _watch(unit: Unit, *, reading: bool) -> None:
+    """Notice whatever the unit's session writes, by the ORM or by statement.
+
+    A reading unit is stopped before it writes: where no transaction is around it, there would be
+    nothing to roll back.
+    """
+
+    def writes() -> None:
+        if reading:
+            raise RuntimeError(_ONLY_READS)
+        unit.wrote = True
 
     @event.listens_for(unit.session.sync_session, "do_orm_execute")
     def executed(state: ORMExecuteState) -> None:
-        unit.wrote = unit.wrote or not state.is_select
+        if not state.is_select:
+            writes()
 
-    @event.listens_for(unit.session.sync_session, "after_flush")
-    def flushed(_session: object, _context: object) -> None:
-        unit.wrote = True
+    @event.listens_for(unit.session.sync_session, "before_flush")
+    def flushed(_session: object, _context: object, _instances: object) -> None:
+        writes()
 
 
 async def uninterrupted(work: Awaitable[None]) -> None:

@@ -44,6 +44,11 @@ def problem(status: int, code: str, detail: str, error: VestibuleError | None = 
     if isinstance(error, errors.InvalidFields):
         content["errors"] = [vars(each) for each in error.fields]
     response = Response(json.dumps(content), status=status, content_type="application/problem+json")
+    return envelope_headers(response, error)
+
+
+def envelope_headers(response: Response, error: VestibuleError | None) -> Response:
+    """Add what every envelope of `error` tells in a header."""
     if isinstance(error, TryLater):
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -33,7 +33,7 @@ def attach(app: Quart, settings: Settings) -> None:
     @hide
     async def docs() -> Response:
         """Show the description to people, with nothing loaded from anywhere."""
-        return await page("docs.html", document=schema.openapi_provider.schema())
+        return page("docs.html", document=schema.openapi_provider.schema())
 
     app.after_request(add_headers)
 

@@ -25,7 +25,7 @@ def blueprint() -> Blueprint:
         letters = await console.read(current_vestibule().settings.data_dir / "mail")
         if request.accept_mimetypes.best == "application/json":
             return jsonify(letters)
-        return await page("mailbox.html", letters=letters)
+        return page("mailbox.html", letters=letters)
 
     return dev
 

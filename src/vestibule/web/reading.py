@@ -15,6 +15,9 @@ from vestibule.kernel.errors import FieldError, InvalidFields, MalformedBody, Wr
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
+# Our bodies are flat. Whoever parses after us starts deeper in the stack and would fail first.
+_DEEPEST = 32
+_LONGEST_FIELD = 4096
 
 
 async def check_json() -> None:
@@ -52,7 +55,7 @@ async def form(*fields: str) -> dict[str, str]:
 
     Raises:
         WrongMediaType: not a form.
-        MalformedBody: a field twice, or NUL.
+        MalformedBody: a field twice, NUL, or longer than any password may be.
     """
     if request.mimetype != _FORM:
         raise WrongMediaType(f"send {_FORM}")
@@ -60,8 +63,8 @@ async def form(*fields: str) -> dict[str, str]:
     found = {}
     for name in fields:
         values = posted.getlist(name)
-        if len(values) > 1 or any("\0" in value for value in values):
-            raise MalformedBody("The form holds a field twice, or NUL.")
+        if len(values) > 1 or any("\0" in one or len(one) > _LONGEST_FIELD for one in values):
+            raise MalformedBody("The form holds a field twice, NUL, or too long a text.")
         found[name] = values[0] if values else ""
     return found
 
@@ -96,7 +99,9 @@ def _refuse(_word: str) -> None:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-def _clean(value: object) -> None:
+def _clean(value: object, room: int = _DEEPEST) -> None:
+    if room == 0:
+        raise RecursionError
     if isinstance(value, str):
         value.encode()  # half a surrogate pair fails here
         if "\0" in value:
@@ -104,7 +109,7 @@ def _clean(value: object) -> None:
     elif isinstance(value, dict):
         for key, inner in value.items():
             _clean(key)
-            _clean(inner)
+            _clean(inner, room - 1)
     elif isinstance(value, list):
         for inner in value:
-            _clean(inner)
+            _clean(inner, room - 1)

@@ -26,7 +26,7 @@ _CONNECT = 3.0
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_PAUSE = timedelta(hours=1)
 _PAUSE = timedelta(seconds=60)  # where they ask us to slow down and do not say for how long
-_REFUSED_US = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_REFUSED_US = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 # 404 passes at Mailgun while a domain is being set up.
 _PASSING = {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 

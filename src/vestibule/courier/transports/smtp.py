@@ -68,7 +68,7 @@ class Smtp:
             async with asyncio.timeout(self._patience):
                 await self._hand_over(client, envelope, content)
             # It is theirs now: whatever happens to the goodbye, the letter is sent.
-            with suppress(aiosmtplib.SMTPException, TimeoutError):
+            with suppress(aiosmtplib.SMTPException, OSError):
                 async with asyncio.timeout(_GOODBYE):
                     await client.quit()
         except (aiosmtplib.SMTPException, OSError) as error:

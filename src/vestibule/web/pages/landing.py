@@ -11,25 +11,48 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.sessions import store
 from vestibule.web import guard, identity, reading
+from vestibule.web.answers import Answers, envelope_headers, request_id, speak
 from vestibule.web.pages.rendering import page
 
-_WORDS: dict[type[VestibuleError], tuple[int, str]] = {
+ANSWERS: Answers = {
+    errors.BadCredentials: (401, "That is not right."),
     errors.ProofRefused: (
         400,
         "That is not the password of this sign-up, or the link is used or out of date.",
     ),
-    errors.UsernameTaken: (409, "Your username was taken meanwhile. Choose another."),
+    errors.MalformedBody: (400, "The form arrived broken. Open the link in your letter again."),
+    errors.WrongMediaType: (415, "Use the form on the page that your letter's link opens."),
+    errors.InvalidFields: (422, "Use the form on the page that your letter's link opens."),
+    errors.IdentifierMissing: (422, "Sign up again, with an address or a username."),
+    errors.InvalidAddress: (422, "Sign up again, with one plain e-mail address."),
     errors.InvalidUsername: (422, "A username has 3 to 80 letters, digits, _, . or -."),
+    errors.WeakPassword: (422, "Sign up again, with another password."),
     errors.TooManyAttempts: (429, "Too many wrong passwords. Sign up again, or wait a day."),
     errors.Busy: (503, "Too many people are here at this moment. Try again."),
     errors.DatabaseUnavailable: (503, "We cannot reach our database. Try again in a moment."),
+    errors.UsernameTaken: (409, "Your username was taken meanwhile. Choose another."),
+    errors.AddressTaken: (409, "There is an account for this address. Log in instead."),
+    errors.NotSignedIn: (401, "Log in first."),
+    errors.SessionUnknown: (404, "You have no such session."),
+    errors.CrossSite: (403, "Another site sent this form. Open the link in your letter again."),
 }
+
+# After these somebody may want to try once more, with the form still there.
+_TRY_AGAIN = (
+    errors.ProofRefused,
+    errors.UsernameTaken,
+    errors.InvalidUsername,
+    errors.TooManyAttempts,
+    errors.Busy,
+    errors.DatabaseUnavailable,
+)
 
 
 def blueprint() -> Blueprint:
     """Return the landing pages, at the paths that the letters name."""
     landing = Blueprint("vestibule_landing", __name__)
     guard.protect(landing)
+    speak(landing, ANSWERS, _wrong)
 
     @landing.get("/verify-email")
     @hide
@@ -37,9 +60,9 @@ def blueprint() -> Blueprint:
         """Ask for the password; without a token, say where somebody who just proved it stands."""
         token = request.args.get("token", "")
         if token:
-            return await _form(token)
+            return _form(token)
         known = await identity.somebody()
-        return await page("verified.html", email=known.account.email if known else None)
+        return page("verified.html", email=known.account.email if known else None)
 
     @landing.post("/verify-email")
     @hide
@@ -56,8 +79,8 @@ def blueprint() -> Blueprint:
                 )
                 owner = queries.unchanged(account.id, seen=account.password_hash)
                 opened = await store.open_for(unit, owner, remember=False)
-        except tuple(_WORDS) as error:
-            return await _again(fields["token"], error)
+        except _TRY_AGAIN as error:
+            return _form(fields["token"], error=error)
         if opened is not None:
             identity.sign_in(opened)
         return redirect(url_for(".verify_email"), 303)
@@ -65,22 +88,19 @@ def blueprint() -> Blueprint:
     return landing
 
 
-async def _form(token: str, **words: object) -> Response:
-    shown: dict[str, object] = {"wrong": None, "ask_username": False} | words
-    status = int(str(shown.pop("status", 200)))
-    return await page(
+def _form(token: str, *, error: VestibuleError | None = None) -> Response:
+    status, wrong = ANSWERS[type(error)] if error else (200, None)
+    response = page(
         "verify_email.html",
         status,
         token=token,
         action=url_for(".verify_email"),
-        **shown,
+        wrong=wrong,
+        ask_username=isinstance(error, (errors.UsernameTaken, errors.InvalidUsername)),
     )
+    return envelope_headers(response, error)
 
 
-async def _again(token: str, error: VestibuleError) -> Response:
-    status, wrong = _WORDS[type(error)]
-    ask_username = isinstance(error, (errors.UsernameTaken, errors.InvalidUsername))
-    response = await _form(token, status=status, wrong=wrong, ask_username=ask_username)
-    if isinstance(error, errors.TryLater):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+def _wrong(status: int, _code: str, detail: str, error: VestibuleError | None) -> Response:
+    response = page("wrong.html", status, detail=detail, request_id=request_id())
+    return envelope_headers(response, error)

@@ -22,13 +22,12 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    enable_async=True,
 )
 
 
-async def page(template: str, status: int = 200, **words: object) -> Response:
+def page(template: str, status: int = 200, **words: object) -> Response:
     """Return a page that loads nothing, frames nowhere and passes no address on."""
-    text = await _templates.get_template(template).render_async(
+    text = _templates.get_template(template).render(
         style=_STYLE, service_name=current_vestibule().settings.service_name, **words
     )
     response = Response(text, status=status, content_type="text/html; charset=utf-8")

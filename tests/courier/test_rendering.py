@@ -1,0 +1,277 @@
+"""What the letters say, and what a stranger cannot make them say."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vestibule.courier import letters
+from vestibule.courier.browser import browser_name, network_name
+from vestibule.courier.rendering import Rendered, Templates, Unrenderable, spoken
+from vestibule.kernel.settings import Settings
+from vestibule.kernel.unit import Caller
+
+NOW = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
+TOKEN = "vlnk_8sQm2-Zr4KcW0yTtq7bVnE1xPz"
+LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
+WEBKIT = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko)"
+IPHONE = "iPhone; CPU iPhone OS 18_5 like Mac OS X"
+LURES = [
+    "Click https://evil.test to claim",
+    "evil.test/Firefox/1",
+    "<a href=//evil.test>x</a> Firefox/1 Windows",
+    'Firefox/1" onmouseover="x',
+    "Firefox/1\r\nBcc: a@evil.test",
+    "{{ config }} {% raw %} Chrome/1",
+    "Your account is locked, call 0900-123 Safari/1",
+    "\u202eevil.test Chrome/1",
+    "x" * 5000,
+]
+
+
+def settings(**given: object) -> Settings:
+    return Settings(base_url="https://auth.test", service_name="Acme", **given)  # type: ignore[arg-type]
+
+
+def sign_up(given: Settings | None = None, **caller: str | None) -> Rendered:
+    given = given or settings()
+    draft = letters.prove_address(
+        given,
+        to="v@victim.test",
+        token=TOKEN,
+        code="ABCD-2345",
+        asked_at=NOW,
+        caller=Caller(**caller),
+        expires_at=NOW + timedelta(hours=24),
+    )
+    return Templates(given).render(draft.kind, draft.words)
+
+
+def already_registered(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = letters.already_registered(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def both(letter: Rendered) -> list[str]:
+    """Return the text, and what a person reads of the HTML, each on one line."""
+    assert letter.html is not None
+    seen = _Seen()
+    seen.feed(letter.html)
+    return [" ".join(text.split()) for text in (letter.text, " ".join(seen.texts))]
+
+
+class _Seen(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_the_sign_up_letter_says_what_to_do_and_who_asked() -> None:
+    letter = sign_up(address="192.0.2.7", user_agent=LINUX)
+    assert letter.subject == "Confirm your address for Acme"
+    for text in both(letter):
+        assert f"https://auth.test/verify-email?token={TOKEN}" in text
+        assert "password that you chose" in text
+        assert "ABCD-2345" in text
+        assert "The code works for 30 minutes, the link for 24 hours" in text
+        assert "2026-11-03 14:05 UTC" in text
+        assert "Firefox on Linux" in text
+        assert "192.0.2.7" in text
+        assert "ignore this letter: nothing happens" in text
+    assert "\nABCD-2345\n" in letter.text
+    assert f"\nhttps://auth.test/verify-email?token={TOKEN}\n" in letter.text
+
+
+def test_the_sign_up_letter_says_the_lifetimes_that_are_set() -> None:
+    given = settings(code_lifetime=timedelta(minutes=10), sign_up_lifetime=timedelta(hours=6))
+    for text in both(sign_up(given)):
+        assert "The code works for 10 minutes, the link for 6 hours" in text
+
+
+def test_the_owner_of_a_taken_address_learns_what_happened() -> None:
+    letter = already_registered(address="2001:db8::1", user_agent=LINUX)
+    assert letter.subject == "You already have an account at Acme"
+    for text in both(letter):
+        assert "tried to sign up at Acme with this address" in text
+        assert "log in instead" in text
+        assert "nobody was told that you have one" in text
+        assert "2026-11-03 14:05 UTC" in text
+        assert "2001:db8::1" in text
+        assert "http" not in text
+
+
+def test_lines_of_the_text_fit_a_narrow_window() -> None:
+    for letter in (sign_up(), already_registered()):
+        assert all(len(line) <= 79 for line in letter.text.splitlines())
+
+
+def test_the_html_loads_and_runs_nothing() -> None:
+    for letter in (sign_up(), already_registered()):
+        assert letter.html is not None
+        seen = _Seen()
+        seen.feed(letter.html)
+        assert set(seen.links) <= {f"https://auth.test/verify-email?token={TOKEN}"}
+        assert not {"img", "script", "link", "style", "iframe", "form"} & set(seen.tags)
+
+
+@pytest.mark.parametrize("lure", LURES)
+def test_a_stranger_cannot_write_into_our_letters(lure: str) -> None:
+    for write in (sign_up, already_registered):
+        letter = write(user_agent=lure, address=lure)
+        plain = write(user_agent=None, address=None)
+        assert letter.subject == plain.subject
+        for said in (letter.text, letter.html or ""):
+            assert "evil" not in said
+            assert "0900" not in said
+            assert "config" not in said
+            assert "onmouseover" not in said
+        # The only thing that may differ is a name from our list.
+        assert abs(len(letter.text) - len(plain.text)) < 30
+
+
+def test_an_unknown_browser_and_network_are_said_to_be_unknown() -> None:
+    for text in both(sign_up(user_agent=None, address=None)):
+        assert "from an unknown browser, network address unknown" in text
+
+
+@pytest.mark.parametrize(
+    "user_agent, name",
+    [
+        (LINUX, "Firefox on Linux"),
+        (f"{WEBKIT.format('Windows NT 10.0')} Chrome/141.0 Safari/537.36", "Chrome on Windows"),
+        (f"{WEBKIT.format('Windows')} Chrome/141.0 Safari/537 Edg/141.0", "Edge on Windows"),
+        (
+            f"{WEBKIT.format('Macintosh; Intel Mac OS X 10')} Version/18 Safari/605",
+            "Safari on macOS",
+        ),
+        (f"{WEBKIT.format(IPHONE)} Version/18.5 Mobile/15E148 Safari/604.1", "Safari on iOS"),
+        (f"{WEBKIT.format(IPHONE)} CriOS/141.0 Mobile/15E148 Safari/604.1", "Chrome on iOS"),
+        (
+            f"{WEBKIT.format('Linux; Android 15')} SamsungBrowser/28.0 Chrome/130.0 Safari/537.36",
+            "Samsung Internet on Android",
+        ),
+        ("Firefox/1", "Firefox"),
+        ("Linux", "an unknown browser on Linux"),
+        ("curl/8.5.0", "an unknown browser"),
+        ("", "an unknown browser"),
+        (None, "an unknown browser"),
+    ],
+)
+def test_browsers_are_called_by_their_names(user_agent: str | None, name: str) -> None:
+    assert browser_name(user_agent) == name
+
+
+@given(st.text())
+@example("Firefox/1 Linux evil.test")
+def test_a_browser_is_called_by_no_other_name_than_ours(user_agent: str) -> None:
+    names = "Edge|Opera|Samsung Internet|Vivaldi|Firefox|Chrome|Safari|an unknown browser"
+    systems = "Android|iOS|iPadOS|ChromeOS|Windows|macOS|Linux"
+    assert re.fullmatch(rf"({names})( on ({systems}))?", browser_name(user_agent))
+
+
+@pytest.mark.parametrize(
+    "address, name",
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%evil.test", "fe80::1"),
+        ("evil.test", "unknown"),
+        ("192.0.2.7, evil.test", "unknown"),
+        ("", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_network_is_an_address_and_nothing_else(address: str | None, name: str) -> None:
+    assert network_name(address) == name
+
+
+def test_html_is_escaped_and_text_is_not() -> None:
+    given = Settings(
+        base_url="https://auth.test",
+        service_name='Ben & <b>"Jerry"',
+        link_sign_up="https://app.test/hi?a=1&token={token}",
+    )
+    letter = sign_up(given)
+    assert letter.subject == 'Confirm your address for Ben & <b>"Jerry"'
+    assert f"https://app.test/hi?a=1&token={TOKEN}" in letter.text
+    assert letter.html is not None
+    assert "Ben &amp; &lt;b&gt;&#34;Jerry&#34;" in letter.html
+    assert "<b>" not in letter.html
+    seen = _Seen()
+    seen.feed(letter.html)
+    assert set(seen.links) == {f"https://app.test/hi?a=1&token={TOKEN}"}
+
+
+def test_a_host_replaces_single_templates_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "prove_address.subject.txt").write_text("Welcome\nto  {{ service_name }}\r\n\n")
+    (tmp_path / "prove_address.html").write_text("")
+    (tmp_path / "layout.html").write_text("<p>ours</p>{% block letter %}{% endblock %}")
+    given = settings(templates_dir=tmp_path)
+    letter = sign_up(given)
+    assert letter.subject == "Welcome to Acme"
+    assert "ABCD-2345" in letter.text
+    assert letter.html is None
+    assert (already_registered(given).html or "").startswith("<p>ours</p>")
+
+
+def test_a_subject_is_one_line_of_two_hundred_characters() -> None:
+    words = {"subject": "a\r\nBcc: b@c.test\u2028\x85" + "x" * 300, "text": "Hi", "html": None}
+    letter = Templates(settings()).render("custom", words)
+    assert letter.subject.startswith("a Bcc: b@c.test xxx")
+    assert len(letter.subject) == 200
+
+
+def test_a_custom_letter_goes_out_as_it_is() -> None:
+    words = {"subject": "{{ 7 * 7 }}", "text": "{{ 7 * 7 }} <b>", "html": "<b>{{ 7 * 7 }}</b>"}
+    letter = Templates(settings()).render("custom", words)
+    assert letter == Rendered("{{ 7 * 7 }}", "{{ 7 * 7 }} <b>", "<b>{{ 7 * 7 }}</b>")
+
+
+@pytest.mark.parametrize(
+    "template, why",
+    [
+        ("Hello {{ nobody_said }}", "'nobody_said' is undefined"),
+        ("Hello {{ ", "fails"),
+    ],
+)
+def test_a_broken_template_is_told_and_never_sent_half(
+    tmp_path: Path, template: str, why: str
+) -> None:
+    (tmp_path / "prove_address.txt").write_text(template)
+    with pytest.raises(Unrenderable, match=why) as caught:
+        sign_up(settings(templates_dir=tmp_path))
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_letter_without_a_template_is_told() -> None:
+    with pytest.raises(Unrenderable, match=r"no template birthday\.subject\.txt"):
+        Templates(settings()).render("birthday", {})
+
+
+@pytest.mark.parametrize(
+    "span, words",
+    [
+        (timedelta(minutes=30), "30 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(hours=6), "6 hours"),
+        (timedelta(hours=24), "24 hours"),
+        (timedelta(days=7), "7 days"),
+        (timedelta(seconds=45), "45 seconds"),
+    ],
+)
+def test_spans_are_spoken_in_their_largest_unit(span: timedelta, words: str) -> None:
+    assert spoken(span) == words

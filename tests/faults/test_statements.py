@@ -1,0 +1,110 @@
+"""A fault after any statement of any change leaves everything as it was."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any  # Any: rows and events
+
+import httpx
+import pytest
+from sqlalchemy import event, select
+
+from tests.world import PASSWORD, Client, World
+from vestibule.kernel.database import Base
+from vestibule.throttle.counters import Counter
+
+
+class Injected(Exception):
+    """What no code of ours expects."""
+
+
+@contextmanager
+def failing_at(world: World, number: int) -> Iterator[list[str]]:
+    """Let the `number`th statement that is not a mere begin fail; tells what was run."""
+    run: list[str] = []
+
+    def before(
+        _connection: Any, _cursor: Any, statement: str, _given: Any, _context: Any, _many: bool
+    ) -> None:
+        if statement.startswith(("BEGIN", "PRAGMA")):
+            return
+        run.append(statement)
+        if len(run) == number:
+            raise Injected
+
+    engines = {world.vestibule.means.database.engine, world.vestibule.means.database.reading_engine}
+    targets = {engine.sync_engine for engine in engines}
+    for target in targets:
+        event.listen(target, "before_cursor_execute", before)
+    try:
+        yield run
+    finally:
+        for target in targets:
+            event.remove(target, "before_cursor_execute", before)
+
+
+async def everything(world: World) -> dict[str, list[Any]]:
+    """All rows of all tables but the counters, which count attempts whatever comes of them."""
+    return {
+        name: sorted(map(repr, await world.rows(select(table))))
+        for name, table in Base.metadata.tables.items()
+        if table is not Counter.__table__
+    }
+
+
+class Prepared:
+    """A world in which each change can be made once more."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ada: Client
+        self.handle = ""
+        self.code = ""
+        self.token = ""
+
+    async def make(self) -> None:
+        self.ada = await self.world.member()
+        asked = await self.ada.sign_up("bob@example.org", username="bob")
+        self.handle = asked.json()["sign_up"]
+        letter = (await self.world.mails("bob@example.org"))[-1]
+        assert letter.code is not None
+        self.code, self.token = letter.code, letter.token
+        await self.world.browser().log_in()
+
+
+CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
+    "sign-up": lambda p: p.world.browser().sign_up("cleo@example.org"),
+    "sign-up of a taken address": lambda p: p.world.browser().sign_up("ada@example.org"),
+    "sign-up by name": lambda p: p.world.browser().sign_up(None, username="cleo"),
+    "another letter": lambda p: p.world.browser().post(
+        "/v1/accounts/verification/letters", json={"sign_up": p.handle}
+    ),
+    "proof by code": lambda p: p.world.browser().prove(sign_up=p.handle, code=p.code),
+    "proof by link": lambda p: p.world.browser().prove(token=p.token, password=PASSWORD),
+    "log-in": lambda p: p.ada.log_in(),
+    "log-out": lambda p: p.ada.post("/v1/logout"),
+    "log-out everywhere": lambda p: p.ada.post("/v1/logout-all"),
+    "end the others": lambda p: p.ada.delete("/v1/me/sessions"),
+}
+
+
+@pytest.mark.fault("F-05")
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_fault_at_any_statement_changes_nothing(world: World, change: str) -> None:
+    prepared = Prepared(world)
+    await prepared.make()
+    before = await everything(world)
+    cookies = dict(prepared.ada.cookies)
+    number = 0
+    while True:
+        number += 1
+        with failing_at(world, number) as run:
+            answer = await CHANGES[change](prepared)
+        if len(run) < number:  # it has no such statement: this time all went well
+            break
+        assert answer.status_code == 500, (number, run[-1], answer.text)
+        assert answer.json()["code"] == "internal_error"
+        assert await everything(world) == before, (number, run[-1])
+        assert dict(prepared.ada.cookies) == cookies
+    assert number > 2
+    assert answer.status_code in (200, 201, 202, 204)
+    assert await everything(world) != before
