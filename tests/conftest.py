@@ -74,3 +74,10 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """The service in development mode; letters are sent when the test looks for them."""
     async with World.running(database_url, tmp_path) as made:
         yield made
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name what is long or has no name of its own by its column: names stay short, and the same."""
+    if isinstance(val, (str, bytes)) and len(val) > 60:
+        return argname
+    return None

@@ -1,3 +1,4 @@
 from vestibule.cli import main
 
-main()
+if __name__ == "__main__":
+    main(prog_name="vestibule")

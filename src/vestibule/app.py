@@ -32,6 +32,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app = Quart("vestibule", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
     app.config["BODY_TIMEOUT"] = _BODY_TIMEOUT
+    app.url_map.merge_slashes = False  # one path, one spelling
     app.session_interface = _NoSessions()
     vestibule.init_app(app)
     documents.attach(app, vestibule.settings)

@@ -8,6 +8,7 @@ moves requests. What a stop looks like from outside stands in `docs/operating.md
 import asyncio
 import logging
 import os
+import select
 import signal
 import socket
 import threading
@@ -23,12 +24,13 @@ from quart import Quart
 from vestibule.kernel.errors import CannotStart
 
 # Together below the ten seconds after which container managers kill.
-_GOODBYE = 0.5  # seconds in which clients are still served, and told to leave
+GOODBYE = 0.5  # seconds in which those who are connected are still served, and told to leave
 GRACE = 5.0  # seconds that requests under way may then take
 _CLOSING = 3.0  # seconds for letters under way and the database
 _SPARE = 1.0  # seconds until what is still there, a thread perhaps, is left behind
 
 _ECHO = 0.25  # a signal may reach us twice, from the terminal and from who started us
+_TURNS = 100  # of the loop, in which those who are at the door already come in
 _HEADER_LIMIT = 16 * 1024
 
 log = logging.getLogger("vestibule")
@@ -61,19 +63,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def run(
-    app: Quart, listener: socket.socket, *, ready: Callable[[], None], grace: float = GRACE
+    app: Quart,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    goodbye: float = GOODBYE,
+    grace: float = GRACE,
 ) -> None:
     """Serve `app` until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    Args:
+        ready: called once requests are answered.
+        goodbye: seconds in which idle connections are not closed yet, only told to.
+        grace: seconds that requests under way get after that.
 
     Raises:
         CannotStart: the app refused to start.
     """
     asked = asyncio.Event()
-    on_stop(asked.set, within=_GOODBYE + grace + _CLOSING + _SPARE)
+    asyncio.get_running_loop().set_exception_handler(_report)
+    on_stop(asked.set, within=goodbye + grace + _CLOSING + _SPARE)
     try:
         if await _unless(asked, app.startup()):
             ready()
-            await _serve(app, listener, asked, grace)
+            await _serve(app, listener, asked, goodbye=goodbye, grace=grace)
     finally:
         listener.close()
         # In a task of its own: it is bounded even if something in it cannot be cancelled.
@@ -112,17 +125,21 @@ def on_stop(act: Callable[[], None], *, within: float) -> None:
         loop.add_signal_handler(each, first)
 
 
-async def _serve(app: Quart, listener: socket.socket, asked: asyncio.Event, grace: float) -> None:
+async def _serve(
+    app: Quart, listener: socket.socket, asked: asyncio.Event, *, goodbye: float, grace: float
+) -> None:
     leaving = _Leaving(app)
     stop = asyncio.Event()
-    config = _config(listener, grace)
+    descriptor = listener.detach()  # hypercorn closes it
+    config = _config(descriptor, grace)
     serving = asyncio.create_task(
         serve(cast(ASGIFramework, leaving), config, shutdown_trigger=stop.wait)
     )
     if await _unless(asked, asyncio.shield(serving)):
         return  # it never ends by itself but by failing, and that has been raised
     leaving.leaving = True
-    await asyncio.wait({serving}, timeout=_GOODBYE)
+    await _refuse_newcomers(descriptor)
+    await asyncio.wait({serving}, timeout=goodbye)
     stop.set()
     await asyncio.wait({serving}, timeout=grace)
     serving.cancel()
@@ -144,6 +161,29 @@ async def _unless(asked: asyncio.Event, work: Awaitable[None]) -> bool:
     with suppress(asyncio.CancelledError):
         await working
     return False
+
+
+async def _refuse_newcomers(descriptor: int) -> None:
+    """Close the listening socket under its number, which stays hypercorn's to close.
+
+    At once: who is refused knows it and asks elsewhere, who is accepted late is cut off.
+    """
+    door = select.poll()
+    door.register(descriptor, select.POLLIN)
+    for _ in range(_TURNS):
+        if not door.poll(0):
+            break
+        await asyncio.sleep(0)  # somebody is at the door already: let the loop open
+    asyncio.get_running_loop().remove_reader(descriptor)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # Any: asyncio's
+    # Python 3.11 takes it for a fault that a connection was cut off on purpose.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 class _Leaving:
@@ -177,11 +217,11 @@ async def _agree(receive: Receive, send: Send) -> None:
         await send({"type": f"{asked['type']}.complete"})
 
 
-def _config(listener: socket.socket, grace: float) -> Config:
+def _config(descriptor: int, grace: float) -> Config:
     errors = logging.getLogger("hypercorn.error")
     errors.setLevel(logging.WARNING)  # where it runs has been said, and better
     config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
+    config.bind = [f"fd://{descriptor}"]
     config.graceful_timeout = 2 * grace  # `_serve` looks at the clock itself
     config.include_server_header = False
     config.accesslog = None

@@ -67,12 +67,12 @@ async def test_a_letter_without_html_has_no_such_field() -> None:
         Answer(body="[" * 60_000),
         Answer(body='{"id": "<1@stub.test>", "x": "' + "x" * 70_000 + '"}'),
         Answer(
-            body=gzip.compress(b'{"id": "<1@stub.test>"}'),
+            body=gzip.compress(b'{"id": "<1@stub.test>"}', mtime=0),
             headers={"content-encoding": "gzip"},
         ),
         Answer(headers={"content-length": "5000"}),
     ],
-    ids=repr,
+    ids=lambda answer: repr(answer)[:60],
 )
 async def test_only_an_id_means_that_they_took_it(answer: Answer) -> None:
     async with MailgunStub([answer]) as stub:

@@ -16,7 +16,9 @@ from vestibule.accounts.models import Challenge
 from vestibule.accounts.names import Address
 from vestibule.kernel import opaque
 from vestibule.kernel.database import uuid7
+from vestibule.kernel.errors import ProofRefused
 from vestibule.kernel.opaque import Purpose
+from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.unit import Unit
 
 SIGN_UP = "sign_up"
@@ -116,9 +118,12 @@ def wanted(unit: Unit, challenge: Challenge) -> Wanted:
     """Unseal what the sign-up will open.
 
     Raises:
-        Unsealable: sealed under a secret that is gone.
+        ProofRefused: it was sealed under a secret that is gone, so nobody can prove it any more.
     """
-    content = unit.seals.open(_SEAL, challenge.payload or b"", row=challenge.id.bytes)
+    try:
+        content = unit.seals.open(_SEAL, challenge.payload or b"", row=challenge.id.bytes)
+    except Unsealable:
+        raise ProofRefused from None
     return Wanted(**json.loads(content))
 
 

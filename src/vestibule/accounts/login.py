@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from vestibule.accounts import queries
+from vestibule.accounts import names, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
@@ -47,7 +47,7 @@ async def log_in(
             unit,
             Event.LOGIN_REFUSED,
             account_id=account.id if account else None,
-            identifier=identifier,
+            identifier=names.if_address(identifier),
         )
         raise BadCredentials
 

@@ -13,7 +13,7 @@ from vestibule.kernel.errors import InvalidAddress, InvalidUsername
 
 _ADDRESS_MOST = 254
 _USERNAME = re.compile(r"[\w.\-]{3,80}")
-_SPECIALS = re.compile(r"[\s\"(),:;<>@\[\]\\%`|]")
+_SPECIALS = re.compile(r"[\s\"(),:;<>@\[\]\\%!`|]")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ def username(text: str) -> str:
     if not _USERNAME.fullmatch(key):
         raise InvalidUsername
     return key
+
+
+def if_address(identifier: str) -> str | None:
+    """Return `identifier` if it is an address; what else is typed there may be a password."""
+    found = key_of(identifier)
+    return identifier if found is not None and found[0] == "email" else None
 
 
 def key_of(identifier: str) -> tuple[str, str] | None:

@@ -63,7 +63,7 @@ def words(seals: Seals, letter: Letter) -> dict[str, str | None]:
 
 
 async def claim(unit: Unit, *, most: int, lease: timedelta) -> Sequence[Letter]:
-    """Take up to `most` letters that are due, or whose worker died, for the length of the lease."""
+    """Take letters that are due, or whose worker died, for the length of a lease, oldest first."""
     due = (
         select(Letter.id)
         .where(Letter.state.in_((State.QUEUED, State.SENDING)), Letter.next_try_at <= unit.now)
@@ -77,7 +77,7 @@ async def claim(unit: Unit, *, most: int, lease: timedelta) -> Sequence[Letter]:
         .values(state=State.SENDING, attempts=Letter.attempts + 1, next_try_at=unit.now + lease)
         .returning(Letter)
     )
-    return claimed.all()
+    return sorted(claimed, key=lambda letter: letter.id)  # the oldest first
 
 
 async def sent(unit: Unit, letter: Letter) -> None:
@@ -98,15 +98,15 @@ async def dropped(unit: Unit, letter: Letter, *, why: str) -> None:
 
 
 async def erase_expired(unit: Unit) -> None:
-    """Erase what letters say that nobody will send any more."""
+    """Erase what failed letters say once nobody would want them any more."""
     await unit.session.execute(
         update(Letter)
         .where(
             Letter.expires_at <= unit.now,
             Letter.payload.is_not(None),
-            Letter.state.in_((State.QUEUED, State.FAILED)),
+            Letter.state == State.FAILED,
         )
-        .values(payload=None, state=State.FAILED)
+        .values(payload=None)
     )
 
 

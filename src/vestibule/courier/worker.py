@@ -70,9 +70,10 @@ class Worker:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def send_due(self) -> int:
-        """Send what is due now, and return how many letters were tried."""
+        """Send what is due now, one after the other, and return how many letters were tried."""
         letters = await self._claim(AT_ONCE)
-        await asyncio.gather(*(self._deliver(letter) for letter in letters))
+        for letter in letters:
+            await self._deliver(letter)
         return len(letters)
 
     async def _look(self) -> None:
@@ -127,32 +128,39 @@ class Worker:
         if letter.expires_at <= self._means.clock.now():
             return _Expired()
         try:
-            words = outbox.words(self._means.seals, letter)
-            rendered = self._templates.render(letter.kind, words)
-            _, address = parseaddr(self._sender)
-            message = Message(
-                message_id=f"<{letter.id}@{address.rpartition('@')[2]}>",
-                sender=self._sender,
-                recipient=letter.recipient,
-                subject=rendered.subject,
-                text=rendered.text,
-                html=rendered.html,
-            )
-        except Unsealable:
-            return Permanent("sealed under a secret that is not among VESTIBULE_SECRETS")
-        except Unrenderable as error:
-            return Permanent(str(error))
-        except Exception as error:  # a host's template may do anything
-            log.exception("letter %s (%s) cannot be written", letter.id, letter.kind)
-            return Permanent(f"its template fails: {type(error).__name__}")
-        try:
-            await self._transport.send(message)
+            await self._transport.send(self._write(letter))
         except (Temporary, Permanent, Misconfigured) as error:
             return error
         except Exception as error:  # a transport's own fault must not lose a letter
             log.exception("the mail transport failed")
             return Temporary(f"the transport failed: {type(error).__name__}")
         return None
+
+    def _write(self, letter: Letter) -> Message:
+        """Put a letter into its final words.
+
+        Raises:
+            Permanent: it cannot be unsealed, or its template fails.
+        """
+        try:
+            rendered = self._templates.render(letter.kind, outbox.words(self._means.seals, letter))
+        except Unsealable:
+            why = "sealed under a secret that is not among VESTIBULE_SECRETS"
+            raise Permanent(why) from None
+        except Unrenderable as error:
+            raise Permanent(str(error)) from error
+        except Exception as error:  # a host's template may do anything
+            log.exception("letter %s (%s) cannot be written", letter.id, letter.kind)
+            raise Permanent(f"its template fails: {type(error).__name__}") from error
+        _, address = parseaddr(self._sender)
+        return Message(
+            message_id=f"<{letter.id}@{address.rpartition('@')[2]}>",
+            sender=self._sender,
+            recipient=letter.recipient,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+        )
 
     def _wait(self, letter: Letter, why: Temporary | Misconfigured) -> timedelta:
         """Return how long to leave a letter alone; close the house where all would fail."""

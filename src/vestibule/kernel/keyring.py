@@ -10,6 +10,8 @@ _BYTES = 32
 # 32 random bytes hold 30 different values on average and fewer than 20 practically never; words
 # typed again and again do.
 _DIFFERENT = 20
+# 43 random signs of base64 hold 31 different ones on average; a sentence has a dozen or so.
+_SIGNS = 20
 
 
 def why_weak(secret: str) -> str | None:
@@ -46,6 +48,8 @@ def _decode(secret: str) -> bytes | None:
         return bytes.fromhex(secret)
     except ValueError:
         pass
+    if len(set(secret)) < _SIGNS:
+        return None
     try:
         padded = secret.rstrip("=") + "=" * (-len(secret.rstrip("=")) % 4)
         return base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True)

@@ -1,6 +1,7 @@
 """Bringing a database to the schema that this version of the code is written for."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +17,7 @@ from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
 
 VERSION_TABLE = "vestibule_version"
 _LOCK = 0x76657374  # any number, the same in every process
-_PATIENCE = 8.0  # seconds that a database may take to come up beside us
+_PATIENCE = 7.0  # seconds that a database may take to come up beside us
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -58,7 +59,7 @@ async def ready(database: Database, *, upgrade: bool) -> None:
     Raises:
         CannotStart: unreachable, older, or newer than this code.
     """
-    found = await _patiently(database)
+    found = await reached(database)
     if found == head():
         return
     if found is not None and not _is_known(found):
@@ -74,24 +75,29 @@ async def ready(database: Database, *, upgrade: bool) -> None:
     await _migrate(database, command.upgrade, "head")
 
 
-async def _patiently(database: Database) -> str | None:
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
-    while True:
-        try:
-            return await current(database)
-        except (DBAPIError, DatabaseUnavailable, OSError) as error:
-            if asyncio.get_running_loop().time() >= deadline:
-                cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
-                raise CannotStart(
-                    f"VESTIBULE_DATABASE_URL: the database cannot be reached ({_kind(cause)})"
-                ) from None
-        await asyncio.sleep(0.5)
+async def reached(database: Database) -> str | None:
+    """Wait until the database answers, and return the revision that it has.
+
+    Raises:
+        CannotStart: it does not answer.
+    """
+    why: BaseException | None = TimeoutError()  # an answer may also stay away
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                try:
+                    return await current(database)
+                except (DBAPIError, DatabaseUnavailable, OSError) as error:
+                    why = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+                await asyncio.sleep(0.5)
+    raise CannotStart(f"VESTIBULE_DATABASE_URL: the database cannot be reached ({_kind(why)})")
 
 
 def _kind(error: BaseException | None) -> str:
     # Never the message: drivers put URLs with passwords into theirs.
     origin = getattr(error, "orig", None) or error
-    return type(getattr(origin, "__cause__", None) or origin).__name__
+    cause = getattr(origin, "__cause__", None)
+    return type(cause if isinstance(cause, Exception) else origin).__name__
 
 
 async def _migrate(database: Database, run: object, revision: str) -> None:

@@ -56,7 +56,7 @@ class Passwords:
             Busy: the queue is full.
         """
         right = await self._run(lambda: self._verify(password, hashed or self._decoy))
-        return right and hashed is not None
+        return right and bool(hashed)  # the decoy is nobody's
 
     def outdated(self, hashed: str) -> bool:
         """Tell whether `hashed` was made with other parameters than those of today."""
@@ -68,7 +68,7 @@ class Passwords:
     def _verify(self, password: str, hashed: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -36,7 +36,14 @@ _SQLITE = (
     "is SQLite; use PostgreSQL, or set VESTIBULE_SQLITE_IN_PRODUCTION=true for one process on "
     "one machine"
 )
-Span = Annotated[timedelta, Field(gt=timedelta())]
+
+
+def _seconds(value: object) -> object:
+    """Take digits for seconds; pydantic takes them as a number only."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Span = Annotated[timedelta, Field(gt=timedelta()), BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
@@ -82,8 +89,8 @@ class Settings(BaseSettings):
     only."""
 
     database_url: SecretStr | None = None
-    """`postgresql://user:password@host/name` or `sqlite:///path`. Default in development: a
-    SQLite file in the data directory."""
+    """`postgresql://user:password@host/name` (`?sslmode=verify-full` and its like are understood)
+    or `sqlite:///path`. Default in development: a SQLite file in the data directory."""
 
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to PostgreSQL that this process may hold. More help only while the database has
@@ -195,7 +202,7 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
-            if origin != origin_of(origin):
+            if origin != origin_of(origin) or "*" in origin:
                 raise ValueError("each must be an origin such as https://app.example.com")
         return value
 
@@ -228,6 +235,13 @@ class Settings(BaseSettings):
         Raises:
             CannotStart: with every problem at once, a line each, and never a value.
         """
+        settings, wrong = cls.read(**given)
+        _refuse(wrong)
+        return settings
+
+    @classmethod
+    def read(cls, **given: Any) -> tuple[Self, list[tuple[str, str]]]:  # Any: as above
+        """Read the settings as far as they are right, and say what is wrong with which fields."""
         wrong: dict[str, str] = {}
         try:
             settings = cls(**given)
@@ -237,8 +251,7 @@ class Settings(BaseSettings):
             defaults = {name: cls.model_fields[name].get_default() for name in wrong}
             settings = cls(**given | defaults)
         found = [(name, words) for name, words in settings.problems() if name not in wrong]
-        _refuse([*wrong.items(), *found])
-        return settings
+        return settings, [*wrong.items(), *found]
 
     def check(self) -> None:
         """Refuse what `load` would refuse, for settings that were made otherwise.

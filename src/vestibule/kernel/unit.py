@@ -1,6 +1,7 @@
 """One transaction, and what a flow may reach for while it is open."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -195,4 +196,6 @@ def _is_passing(error: DBAPIError | PoolTimeoutError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return str(state).startswith(_PASSING)
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # a statement that makes no sense there: our mistake
     return isinstance(error, (OperationalError, InterfaceError))

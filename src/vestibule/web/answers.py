@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import cast
 from uuid import uuid4
 
 from quart import Blueprint, Quart, Response, json, request
@@ -67,6 +68,8 @@ def speak(scaffold: Blueprint | Quart, answers: Answers, envelope: Envelope = pr
 
     async def http(error: HTTPException) -> Response:
         status = error.code or 500
+        if status < HTTPStatus.BAD_REQUEST:  # a redirect that routing raised
+            return cast(Response, error.get_response())
         code, detail = _HTTP.get(status, (HTTPStatus(status).name.lower(), "Not possible here."))
         response = envelope(status, code, detail, None)
         for name, value in error.get_headers():

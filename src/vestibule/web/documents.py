@@ -74,8 +74,10 @@ class Provider(OpenAPIProvider):
         paths, components = super().build_paths(rule)
         for path in paths.values():
             for operation in path.values():
-                operation["responses"] = operation["responses"] or {204: {"description": "Done."}}
-                operation["responses"]["default"] = _PROBLEM
+                answers = operation["responses"] or {204: {"description": "Done."}}
+                # As texts: a JSON object's keys are, and Quart sorts them.
+                described = {str(status): answer for status, answer in answers.items()}
+                operation["responses"] = described | {"default": _PROBLEM}
         return paths, components
 
 

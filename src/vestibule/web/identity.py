@@ -80,7 +80,10 @@ def bearer() -> str | None:
 
 
 def caller() -> Caller:
-    return Caller(request.remote_addr, request.headers.get("User-Agent"))
+    """Return who is at the other end; what they say of themselves is cleaned for rows and logs."""
+    agent = request.headers.get("User-Agent", "")
+    said = "".join(sign if sign.isprintable() else " " for sign in agent)
+    return Caller(request.remote_addr, said or None)
 
 
 class _PassThrough:

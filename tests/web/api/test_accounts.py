@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 from sqlalchemy import func, select, update
@@ -252,3 +253,33 @@ async def test_an_address_with_a_disabled_account_is_answered_alike(world: World
     await world.rows(update(Account).values(state="disabled").returning(Account.id))
     assert (await world.browser().sign_up()).status_code == 202
     assert len(await world.rows(select(func.count()).select_from(Account))) == 1
+
+
+async def test_a_sign_up_under_a_secret_that_is_gone_cannot_be_proved_but_asked_anew(
+    database_url: str, tmp_path: Path
+) -> None:
+    old, new = (token_urlsafe(32) for _ in range(2))
+    async with World.running(database_url, tmp_path, secrets=old) as world:
+        asked = await world.browser().sign_up()
+        [letter] = await world.mails()
+    handle = asked.json()["sign_up"]
+    async with World.running(database_url, tmp_path, secrets=new) as world:
+        by_code = await world.browser().prove(sign_up=handle, code=letter.code)
+        by_link = await world.browser().prove(token=letter.token, password=PASSWORD)
+        assert [by_code.status_code, by_link.status_code] == [400, 400]
+        await world.member()
+    async with World.running(database_url, tmp_path, secrets=f"{new},{old}") as world:
+        late = await world.browser().prove(token=letter.token, password=PASSWORD)
+        assert late.status_code == 400, "the address was proved by another sign-up"
+
+
+async def test_secrets_are_rotated_without_losing_a_sign_up(
+    database_url: str, tmp_path: Path
+) -> None:
+    old, new = (token_urlsafe(32) for _ in range(2))
+    async with World.running(database_url, tmp_path, secrets=old) as world:
+        asked = await world.browser().sign_up()
+    async with World.running(database_url, tmp_path, secrets=f"{new},{old}") as world:
+        [letter] = await world.mails()  # sealed under the old one, sent under the new
+        proved = await world.browser().prove(sign_up=asked.json()["sign_up"], code=letter.code)
+        assert proved.status_code == 200

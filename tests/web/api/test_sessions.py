@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from tests.world import CHEAP, PASSWORD, World
 from vestibule.accounts.models import Account
-from vestibule.audit.log import Entry
+from vestibule.audit.log import Detail, Entry
 from vestibule.sessions.models import Session
 
 
@@ -167,6 +167,15 @@ async def test_a_refused_log_in_is_kept_in_the_audit_log(world: World) -> None:
     assert len(refused) == 2
     assert refused[0] is not None
     assert refused[1] is None
+
+
+async def test_of_what_was_typed_only_an_address_is_kept(world: World) -> None:
+    """The field for the name is where people type a password by mistake."""
+    await world.browser().log_in("correct-horse-battery")
+    await world.browser().log_in("bob@example.org")
+    await world.browser().log_in("p@ssword")
+    kept = await world.rows(select(Detail.identifier).order_by(Detail.entry_id))
+    assert kept == [(None,), ("bob@example.org",), (None,)]
 
 
 async def test_a_hash_of_other_parameters_is_renewed_at_the_next_log_in(

@@ -1,5 +1,6 @@
 """Signing up, proving the address, and who one is."""
 
+from pydantic import SecretStr
 from quart import Blueprint
 from quart_schema import tag, validate_request, validate_response
 
@@ -59,19 +60,20 @@ async def prove(data: ProofBody) -> AccountAnswer:
     same again with another `username`.
     """
     async with current_vestibule().unit(caller=identity.caller()) as unit:
-        if data.token is not None and data.password is not None and data.code is None:
-            account = await prove_by_link(
-                unit,
-                token=data.token,
-                password=data.password.get_secret_value(),
-                username=data.username,
-            )
-        elif data.sign_up is not None and data.code is not None and data.token is None:
-            account = await prove_by_code(
-                unit, handle=data.sign_up, code=data.code, username=data.username
-            )
-        else:
-            raise InvalidFields([_EITHER])
+        match data.sign_up, data.code, data.token, data.password:
+            case None, None, str(token), SecretStr() as password:
+                account = await prove_by_link(
+                    unit,
+                    token=token,
+                    password=password.get_secret_value(),
+                    username=data.username,
+                )
+            case str(handle), str(code), None, None:
+                account = await prove_by_code(
+                    unit, handle=handle, code=code, username=data.username
+                )
+            case _:
+                raise InvalidFields([_EITHER])
     return AccountAnswer.of(account)
 
 

@@ -1,0 +1,125 @@
+"""Writes `settings.md` from the settings themselves; with `--check`, says whether it is current."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin
+
+from vestibule.kernel.settings import Settings, variable
+
+PAGE = Path(__file__).with_suffix(".md")
+GROUPS = {
+    "Where it runs": (
+        "mode",
+        "host",
+        "port",
+        "base_url",
+        "allowed_origins",
+        "service_name",
+        "data_dir",
+        "dev_remote",
+        "api_docs",
+    ),
+    "Database": ("database_url", "database_pool_size", "sqlite_in_production"),
+    "Secrets and passwords": ("secrets", "hash_threads"),
+    "Mail": (
+        "mail_transport",
+        "mail_from",
+        "courier",
+        "smtp_host",
+        "smtp_port",
+        "smtp_security",
+        "smtp_username",
+        "smtp_password",
+        "mailgun_api_key",
+        "mailgun_domain",
+        "mailgun_base_url",
+    ),
+    "Letters": ("templates_dir", "link_sign_up"),
+    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime"),
+    "Sessions": ("session_idle", "session_lifetime", "remember_idle", "remember_lifetime"),
+}
+HEAD = """\
+# Settings
+
+Every setting is an environment variable. Three places are asked, in this order:
+
+1. the environment: `VESTIBULE_SERVICE_NAME=Example`,
+2. a file that the environment names, for secrets that a container is handed:
+   `VESTIBULE_SECRETS_FILE=/run/secrets/vestibule`,
+3. a `.env` file in the folder where the command starts.
+
+An empty variable counts as not set. Settings are read once, at the start. Whatever is wrong with
+them is told at once, a line for each variable, before anything is served; `vestibule doctor` tells
+the same without serving. A `VESTIBULE_*` variable that is no setting is warned about, with the name
+that was probably meant.
+
+Spans of time are ISO 8601 (`PT30M`, `P7D`) or whole seconds.
+
+This page is made from `src/vestibule/kernel/settings.py`: `.venv/bin/python docs/settings.py`.
+"""
+
+
+def page() -> str:
+    told = [name for names in GROUPS.values() for name in names]
+    if sorted(told) != sorted(Settings.model_fields):
+        sys.exit(f"docs/settings.py: give a group to {set(told) ^ set(Settings.model_fields)}")
+    parts = [HEAD]
+    for title, names in GROUPS.items():
+        parts.append(f"\n## {title}\n")
+        parts.extend(entry(name) for name in names)
+    return "".join(parts)
+
+
+def entry(name: str) -> str:
+    field = Settings.model_fields[name]
+    if not field.description:
+        sys.exit(f"docs/settings.py: {name} has no paragraph")
+    words = " ".join(field.description.split())
+    facts = []
+    if choices := choices_of(field.annotation):
+        facts.append(f"One of {', '.join(f'`{each}`' for each in choices)}.")
+    if field.default not in (None, "", ()):
+        facts.append(f"Default: {shown(field.default)}.")
+    elif "Default" not in words:
+        facts.append("Not set by default.")
+    paragraphs = [f"\n### `{variable(name)}`", " ".join(facts), words]
+    return "\n\n".join(each for each in paragraphs if each) + "\n"
+
+
+def choices_of(annotation: object) -> tuple[str, ...]:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(choice for each in get_args(annotation) for choice in choices_of(each))
+    return ("true", "false") if annotation is bool else ()
+
+
+def shown(default: object) -> str:
+    match default:
+        case bool():
+            return f"`{str(default).lower()}`"
+        case timedelta():
+            return f"`{iso(default)}`"
+    return f"`{default}`"
+
+
+def iso(span: timedelta) -> str:
+    """Return a span as ISO 8601 writes it, in the largest unit that says it exactly."""
+    seconds = int(span.total_seconds())
+    for size, form in ((86_400, "P{}D"), (3_600, "PT{}H"), (60, "PT{}M")):
+        count, rest = divmod(seconds, size)
+        if rest == 0 and (count > 1 or form != "P{}D"):  # a day is 24 hours
+            return form.format(count)
+    return f"PT{seconds}S"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        if not PAGE.exists() or PAGE.read_text("utf-8") != page():
+            sys.exit("docs/settings.md is not what the settings say: run docs/settings.py")
+    elif sys.argv[1:]:
+        sys.exit("usage: docs/settings.py [--check]")
+    else:
+        PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,124 @@
+"""`vestibule doctor`: looks at everything that a start needs, and goes on after what is wrong."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import click
+from sqlalchemy import make_url
+
+from vestibule.cli import mail
+from vestibule.kernel import migrations
+from vestibule.kernel.database import Database
+from vestibule.kernel.errors import CannotStart
+from vestibule.kernel.settings import Settings, unknown_variables, variable
+
+
+class Verdict(StrEnum):
+    GOOD = "good"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    verdict: Verdict
+    about: str
+    words: str
+
+
+@click.command()
+def doctor() -> None:
+    """Check the settings, the database, its schema and the mail server; nothing is sent.
+
+    Every finding is a line. The exit code is 1 if one is wrong.
+
+    Example: vestibule doctor
+    """
+    settings, problems = Settings.read()
+    for name, value in _shown(settings):
+        click.echo(f"{name} = {value}")
+    findings = [
+        *_about_settings(problems),
+        *asyncio.run(_ask_others(settings, broken={name for name, _ in problems})),
+    ]
+    for finding in findings:
+        click.echo(f"{finding.verdict:<5}  {finding.about}: {finding.words}")
+    if any(finding.verdict is Verdict.WRONG for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _shown(settings: Settings) -> Iterator[tuple[str, object]]:
+    for name, value in settings:
+        if name == "database_url" and settings.database_url is not None:
+            yield variable(name), _without_secrets(settings.database)
+        elif value is not None:
+            yield variable(name), ", ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _without_secrets(database_url: str) -> str:
+    try:
+        shown = make_url(database_url)
+    except Exception:  # noqa: BLE001 - whatever it is, it is no URL, and that is told elsewhere
+        return "**********"
+    if "password" in shown.query:
+        shown = shown.update_query_dict({"password": "***"})
+    return shown.render_as_string(hide_password=True)
+
+
+def _about_settings(problems: list[tuple[str, str]]) -> Iterator[Finding]:
+    for name, words in problems:
+        yield Finding(Verdict.WRONG, variable(name), words)
+    for words in unknown_variables(os.environ):
+        yield Finding(Verdict.NOTE, "environment", words)
+    if not problems:
+        yield Finding(Verdict.GOOD, "settings", "complete")
+
+
+async def _ask_others(settings: Settings, *, broken: set[str]) -> list[Finding]:
+    database = [finding async for finding in _about_database(settings, broken)]
+    return [*database, await _about_mail(settings, broken)]
+
+
+async def _about_database(settings: Settings, broken: set[str]) -> AsyncIterator[Finding]:
+    if "database_url" in broken:
+        yield Finding(Verdict.NOTE, "database", f"not asked; see {variable('database_url')}")
+        return
+    if settings.database_url is None and not settings.data_dir.exists():
+        yield Finding(Verdict.NOTE, "database", "not there yet; the first start makes it")
+        return
+    try:
+        database = Database(settings.database)
+    except OSError as error:
+        yield Finding(Verdict.WRONG, "database", f"cannot be opened ({error.strerror})")
+        return
+    try:
+        found = await migrations.reached(database)
+        yield Finding(Verdict.GOOD, "database", "answers")
+        if settings.in_development and found is None:
+            yield Finding(Verdict.NOTE, "schema", "not there yet; the next start makes it")
+            return
+        await migrations.ready(database, upgrade=False)
+        yield Finding(Verdict.GOOD, "schema", f"{found}, as this version needs it")
+    except CannotStart as error:
+        for words in error.problems:
+            yield Finding(Verdict.WRONG, "database", words)
+    finally:
+        await database.close()
+
+
+async def _about_mail(settings: Settings, broken: set[str]) -> Finding:
+    concerned = sorted(name for name in broken if name.startswith(("mail", "smtp")))
+    if concerned:
+        return Finding(Verdict.NOTE, "mail", f"not asked; see {variable(concerned[0])}")
+    try:
+        match settings.mail_transport:
+            case "smtp":
+                return Finding(Verdict.GOOD, "mail", await mail.knock_at_smtp(settings))
+            case "mailgun":
+                return Finding(Verdict.GOOD, "mail", await mail.knock_at_mailgun(settings))
+    except mail.NotLetIn as error:
+        return Finding(Verdict.WRONG, "mail", str(error))
+    return Finding(Verdict.GOOD, "mail", f"letters stay in {settings.data_dir / 'mail'}")

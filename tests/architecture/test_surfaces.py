@@ -1,0 +1,216 @@
+"""Every surface answers every error, and every error that can be reached is reached here."""
+
+import asyncio
+import pkgutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from tests.postgres import server
+from tests.world import World
+from vestibule import VestibuleError, web
+from vestibule.kernel import errors, migrations
+from vestibule.kernel.database import Database
+from vestibule.web.answers import Answers
+
+
+def leaves(cls: type[VestibuleError] = VestibuleError) -> Iterator[type[VestibuleError]]:
+    children = cls.__subclasses__()
+    if not children:
+        yield cls
+    for child in children:
+        yield from leaves(child)
+
+
+def surfaces() -> Iterator[tuple[str, Answers]]:
+    for found in pkgutil.walk_packages(web.__path__, "vestibule.web."):
+        answers = vars(import_module(found.name)).get("ANSWERS")
+        if answers is not None:
+            yield found.name, answers
+
+
+EVERY = set(leaves())
+SURFACES = dict(surfaces())
+
+
+def test_the_surfaces_are_found() -> None:
+    assert {"vestibule.web.api.surface", "vestibule.web.pages.landing"} <= set(SURFACES)
+    assert len(EVERY) > 15
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_surface_answers_every_error(surface: str) -> None:
+    assert set(SURFACES[surface]) == EVERY
+    for error, (status, words) in SURFACES[surface].items():
+        later = issubclass(error, errors.TryLater)
+        assert status in ((429, 503) if later else range(400, 429)), error
+        assert words, error
+
+
+def test_a_code_is_one_errors_alone() -> None:
+    codes = [error.code for error in EVERY]
+    assert len(set(codes)) == len(codes)
+    assert all(error.__doc__ for error in EVERY)
+
+
+class Held(PasswordHasher):
+    """Verifies nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.may_go = threading.Event()
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - theirs
+        assert self.may_go.wait(20)
+        return super().verify(hash, password)
+
+
+Conversation = Callable[[World], Awaitable[httpx.Response]]
+
+
+async def wrong_password(world: World) -> httpx.Response:
+    return await world.browser().log_in()
+
+
+async def unknown_code(world: World) -> httpx.Response:
+    return await world.browser().prove(sign_up="x", code="XXXX-XXXX")
+
+
+async def half_a_body(world: World) -> httpx.Response:
+    json = {"Content-Type": "application/json"}
+    return await world.browser().post("/v1/login", content=b"{", headers=json)
+
+
+async def a_form(world: World) -> httpx.Response:
+    return await world.browser().post("/v1/login", data={"identifier": "x"})
+
+
+async def no_fields(world: World) -> httpx.Response:
+    return await world.browser().post("/v1/login", json={})
+
+
+async def nobody(world: World) -> httpx.Response:
+    return await world.browser().sign_up(None)
+
+
+async def no_address(world: World) -> httpx.Response:
+    return await world.browser().sign_up("ada")
+
+
+async def no_username(world: World) -> httpx.Response:
+    return await world.browser().sign_up(username="x")
+
+
+async def short_password(world: World) -> httpx.Response:
+    return await world.browser().sign_up(password="short")
+
+
+async def eleven_guesses(world: World) -> httpx.Response:
+    ada = world.browser()
+    asked = await ada.sign_up()
+    for _ in range(10):
+        await ada.prove(sign_up=asked.json()["sign_up"], code="2222-2222")
+    return await ada.prove(sign_up=asked.json()["sign_up"], code="2222-2222")
+
+
+async def taken_username(world: World) -> httpx.Response:
+    await world.browser().sign_up(None, username="ada")
+    return await world.browser().sign_up(None, username="Ada")
+
+
+async def a_stranger(world: World) -> httpx.Response:
+    return await world.browser().get("/v1/me")
+
+
+async def no_such_session(world: World) -> httpx.Response:
+    return await (await world.member()).delete("/v1/me/sessions/x")
+
+
+async def another_site(world: World) -> httpx.Response:
+    return await world.client(Origin="https://evil.example").log_in()
+
+
+CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
+    errors.BadCredentials: wrong_password,
+    errors.ProofRefused: unknown_code,
+    errors.MalformedBody: half_a_body,
+    errors.WrongMediaType: a_form,
+    errors.InvalidFields: no_fields,
+    errors.IdentifierMissing: nobody,
+    errors.InvalidAddress: no_address,
+    errors.InvalidUsername: no_username,
+    errors.WeakPassword: short_password,
+    errors.TooManyAttempts: eleven_guesses,
+    errors.UsernameTaken: taken_username,
+    errors.NotSignedIn: a_stranger,
+    errors.SessionUnknown: no_such_session,
+    errors.CrossSite: another_site,
+}
+# Reached below, where a server has to be stopped or held up.
+ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
+# Told to administrators; strangers get the answer of a free address.
+UNREACHABLE = {errors.AddressTaken}
+
+
+def test_every_error_has_its_conversation() -> None:
+    assert set(CONVERSATIONS) | ELSEWHERE | UNREACHABLE == EVERY
+
+
+def assert_is(response: httpx.Response, error: type[VestibuleError]) -> None:
+    status, _ = SURFACES["vestibule.web.api.surface"][error]
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (status, error.code)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert problem["title"]
+    assert problem["detail"]
+    if issubclass(error, errors.TryLater):
+        assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("error", CONVERSATIONS, ids=lambda error: error.code)
+async def test_what_a_stranger_is_told(
+    error: type[VestibuleError], sqlite_url: str, tmp_path: Path
+) -> None:
+    async with World.running(sqlite_url, tmp_path) as world:
+        assert_is(await CONVERSATIONS[error](world), error)
+
+
+async def test_what_a_stranger_is_told_while_too_many_log_in(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    hasher = Held()
+    async with World.running(sqlite_url, tmp_path, hasher=hasher, hash_threads=1) as world:
+        waiting = [asyncio.create_task(world.browser().log_in()) for _ in range(82)]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        hasher.may_go.set()
+        for task in done:
+            assert_is(await task, errors.Busy)
+        answers = await asyncio.gather(*waiting)
+    assert sorted(each.status_code for each in answers) == [401] * 81 + [503]
+
+
+async def test_what_a_stranger_is_told_while_the_database_is_away(tmp_path: Path) -> None:
+    with server() as own:
+        own.create("own")
+        database = Database(own.url("own"))
+        await migrations.upgrade(database)
+        await database.close()
+        async with World.running(own.url("own"), tmp_path) as world:
+            own.stop()
+            ada = world.browser()
+            answers = await asyncio.gather(*(ada.log_in() for _ in range(20)))
+            for answer in answers:
+                assert_is(answer, errors.DatabaseUnavailable)
+            assert (await ada.get("/readyz")).status_code == 503
+            assert (await ada.get("/healthz")).status_code == 200
+            own.start()
+            assert (await ada.log_in()).status_code == 401
+            assert (await ada.get("/readyz")).status_code == 200

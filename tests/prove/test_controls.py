@@ -1,0 +1,156 @@
+"""Each control taken out once, in a copy: the test that guards it must fail.
+
+A test that passes without its control is no test.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Control:
+    """`before` stands once in `file`; with `after` in its place, `test` fails."""
+
+    file: str
+    before: str
+    after: str
+    test: str
+
+
+CONTROLS = {
+    "the decoy": Control(
+        "kernel/passwords.py",
+        "self._verify(password, hashed or self._decoy)",
+        "bool(hashed) and self._verify(password, hashed or '')",
+        "tests/kernel/test_passwords.py",
+    ),
+    "the commit on a refusal": Control(
+        "kernel/unit.py",
+        "            except Refusal:\n                await _finish(unit, reading=reading)\n",
+        "            except Refusal:\n",
+        "tests/web/api/test_sessions.py::test_a_refused_log_in_is_kept_in_the_audit_log",
+    ),
+    "the end of a lease": Control(
+        "courier/outbox.py",
+        "Letter.state.in_((State.QUEUED, State.SENDING)), Letter.next_try_at",
+        "Letter.state.in_((State.QUEUED,)), Letter.next_try_at",
+        "tests/courier/test_worker.py::"
+        "test_a_killed_workers_letter_is_claimed_again_when_its_lease_ends",
+    ),
+    "the length of a lease": Control(
+        "courier/outbox.py",
+        "next_try_at=unit.now + lease",
+        "next_try_at=unit.now",
+        "tests/courier/test_worker.py::test_of_many_workers_at_once_each_letter_has_one",
+    ),
+    "who holds the lease": Control(
+        "courier/outbox.py",
+        "            Letter.state == State.SENDING,\n"
+        "            Letter.attempts == letter.attempts,\n",
+        "",
+        "tests/courier/test_worker.py::"
+        "test_a_killed_workers_letter_is_claimed_again_when_its_lease_ends",
+    ),
+    "BEGIN IMMEDIATE": Control(
+        "kernel/database.py",
+        'begin="BEGIN IMMEDIATE"',
+        'begin="BEGIN"',
+        "tests/kernel/test_database.py",
+    ),
+    "the cross-site rule": Control(
+        "web/guard.py",
+        "    blueprint.before_request(refuse_cross_site)\n",
+        "",
+        "tests/attacks/test_cookies.py",
+    ),
+    "a proof is spent once": Control(
+        "accounts/challenges.py",
+        "            Challenge.used_at.is_(None),\n            still_open,\n",
+        "",
+        "tests/races/test_accounts.py::test_proving_one_challenge_twice_succeeds_once",
+    ),
+    "the bound of the hash queue": Control(
+        "kernel/passwords.py",
+        "if self._taken >= self._bound:",
+        "if False:",
+        "tests/faults/test_load.py::"
+        "test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_waits",
+    ),
+    "the pause before hashing": Control(
+        "accounts/login.py",
+        "    await unit.pause()  # nobody waits",
+        "    # nobody waits",
+        "tests/faults/test_load.py::test_no_connection_is_held_while_hashing",
+    ),
+    "the second look after the pause": Control(
+        "accounts/queries.py",
+        '            Account.state == "active",\n'
+        "            Account.password_hash.is_not_distinct_from(seen),\n",
+        "",
+        "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
+    ),
+    "the lock of the second look": Control(
+        "accounts/queries.py",
+        "        .with_for_update(key_share=True)\n",
+        "",
+        "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
+    ),
+    "the cap on codes": Control(
+        "throttle/counters.py",
+        "where=or_(rested, Counter.count < limit.most),",
+        "where=or_(rested, Counter.count < 10**6),",
+        "tests/throttle",
+    ),
+    "the password at the link": Control(
+        "accounts/verification.py",
+        "if not await unit.passwords.matches(password, chosen):",
+        "if not (await unit.passwords.matches(password, chosen) or True):",
+        "tests/web/api/test_walk.py::test_proving_by_the_link_takes_the_password",
+    ),
+    "no log-in before the proof": Control(
+        "accounts/login.py",
+        "(proved or unit.settings.login_before_proof)",
+        "True",
+        "tests/attacks",
+    ),
+    "the purpose of a secret": Control(
+        "kernel/opaque.py",
+        'sha256(f"{purpose}\\n{secret}".encode())',
+        "sha256(secret.encode())",
+        "tests/kernel/test_opaque.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
+    control = CONTROLS[name]
+    for part in ("src", "tests", "alembic", "docs"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / part, tmp_path)
+    source = tmp_path / "src" / "vestibule" / control.file
+    text = source.read_text()
+    assert text.count(control.before) == 1, "the control is written otherwise by now"
+    source.write_text(text.replace(control.before, control.after))
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "--no-cov", control.test],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stdout[-2000:] + ran.stderr[-2000:]
+    failed = [line for line in ran.stdout.splitlines() if line.startswith("FAILED")]
+    print(f"\n  without {name}: {failed[0].partition(' - ')[0]}")  # noqa: T201

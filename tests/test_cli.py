@@ -1,0 +1,702 @@
+"""Every command, as somebody types it: what it does, what it says, and its exit code."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar  # Any: what a coroutine is sent
+
+import click
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select, text, update
+
+from tests.mailservers import HANG, Answer, At, MailgunStub, SmtpStub, certificate
+from tests.postgres import Server
+from tests.processes import outside
+from vestibule import Settings, Vestibule
+from vestibule.audit.events import Event
+from vestibule.cli import mail, main
+from vestibule.courier import letters, outbox
+from vestibule.courier.models import Letter, State
+from vestibule.kernel import migrations
+from vestibule.kernel.database import Database
+
+T = TypeVar("T")
+
+PASSWORD = "correct horse battery staple"
+PRODUCTION = {
+    "VESTIBULE_MODE": "production",
+    "VESTIBULE_BASE_URL": "https://auth.example.test",
+    "VESTIBULE_SECRETS": bytes(range(32)).hex(),
+    "VESTIBULE_MAIL_TRANSPORT": "smtp",
+    "VESTIBULE_MAIL_FROM": "no-reply@example.test",
+    "VESTIBULE_SMTP_HOST": "127.0.0.1",
+    "VESTIBULE_SMTP_SECURITY": "none",
+}
+
+
+class Shell:
+    """Somebody at a prompt, with variables that every command sees."""
+
+    def __init__(self, **variables: str) -> None:
+        self.variables = variables
+
+    def type(self, *words: str, answers: str = "", **variables: str) -> Result:
+        return CliRunner().invoke(main, words, input=answers, env=self.variables | variables)
+
+    def works(self, *words: str, answers: str = "", **variables: str) -> str:
+        result = self.type(*words, answers=answers, **variables)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def fails(self, *words: str, answers: str = "", **variables: str) -> str:
+        """Return the one line that says why."""
+        result = self.type(*words, answers=answers, **variables)
+        assert result.exit_code == 1, result.output
+        [line] = result.stderr.splitlines()
+        assert line.startswith("Error: ")
+        return line
+
+    def vestibule(self, **given: Any) -> Vestibule:  # Any: whatever the fields take
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            return Vestibule(Settings.load(**given))
+
+
+@pytest.fixture
+def shell() -> Shell:
+    """In an empty folder, in development."""
+    return Shell()
+
+
+@pytest.fixture
+def on_each(database_url: str) -> Shell:
+    """In development, on each database, which has the schema already."""
+    return Shell(VESTIBULE_DATABASE_URL=database_url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with nothing in it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    postgres: Server = request.getfixturevalue("postgres")
+    name = f"empty_{os.getpid()}_{tmp_path.name[-40:].lower()}"
+    postgres.create(name)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "_PATIENCE", 0.3)
+    monkeypatch.setattr(mail, "_PATIENCE", 0.5)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+# --- all of them ---
+
+
+def _commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    yield before
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("words", list(_commands(main)), ids=" ".join)
+def test_every_command_explains_itself_with_an_example_that_parses(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    said = shell.works(*words, "--help")
+    example = re.search(r"Example: (?:\w+=\S+ )*vestibule (.*)", said)
+    assert example, said
+    typed = example[1].split()
+    assert typed[: len(words)] == list(words)
+    command: click.Command = main
+    with click.Context(main) as context:
+        while isinstance(command, click.Group):
+            name, found, typed = command.resolve_command(context, typed)
+            assert found is not None, name
+            command = found
+        command.make_context(command.name, typed)
+
+
+def test_a_command_that_is_none_is_told(shell: Shell) -> None:
+    result = shell.type("dance")
+    assert result.exit_code == 2
+    assert "No such command 'dance'" in result.stderr
+
+
+def test_the_version_is_told(shell: Shell) -> None:
+    assert re.search(r"\d+\.\d+", shell.works("--version"))
+
+
+def test_the_module_is_the_command_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vestibule", "db", "check"],
+        cwd=tmp_path,
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith("Run: vestibule db upgrade")
+
+
+COMMANDS_OF_THE_DATABASE = [
+    ("serve", "--port", "0"),
+    ("db", "upgrade"),
+    ("db", "downgrade", "base"),
+    ("db", "current"),
+    ("db", "check"),
+    ("accounts", "show", "ada"),
+    ("accounts", "create", "--username", "ada", "--password-stdin"),
+    ("courier", "run"),
+    ("courier", "status"),
+    ("courier", "retry"),
+]
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE, ids=" ".join)
+def test_a_database_that_is_not_there_is_one_line_without_its_password(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    line = shell.fails(
+        *words,
+        answers=f"{PASSWORD}\n",
+        VESTIBULE_DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/vestibule",
+    )
+    assert line.startswith("Error: VESTIBULE_DATABASE_URL: the database cannot be reached")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE, ids=" ".join)
+def test_bad_settings_are_told_before_anything_is_done(
+    shell: Shell, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = shell.type(*words, answers=f"{PASSWORD}\n", VESTIBULE_MODE="production")
+    assert result.exit_code == 1
+    assert {line.split(": ")[1] for line in result.stderr.splitlines()} == {
+        "VESTIBULE_BASE_URL",
+        "VESTIBULE_DATABASE_URL",
+        "VESTIBULE_MAIL_FROM",
+        "VESTIBULE_MAIL_TRANSPORT",
+        "VESTIBULE_SECRETS",
+    }
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_nobody_thought_of_is_one_line_that_says_where(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError("hunter2")
+
+    monkeypatch.setattr(migrations, "reached", fails)
+    line = shell.fails("db", "current")
+    assert re.fullmatch(
+        r"Error: this should not happen: ZeroDivisionError \(test_cli\.py, line \d+\)", line
+    )
+
+
+# --- db ---
+
+
+def test_a_schema_comes_and_goes(empty_url: str) -> None:
+    shell = Shell(VESTIBULE_DATABASE_URL=empty_url)
+    assert shell.works("db", "current") == "none\n"
+    assert "vestibule db upgrade" in shell.fails("db", "check")
+    assert migrations.head() in shell.works("db", "upgrade")
+    assert shell.works("db", "current") == f"{migrations.head()}\n"
+    assert "up to date" in shell.works("db", "check")
+    assert migrations.head() in shell.works("db", "upgrade"), "twice does no harm"
+    assert "schema none" in shell.works("db", "downgrade", "base")
+    assert shell.works("db", "current") == "none\n"
+    assert migrations.head() in shell.works("db", "upgrade")
+    assert "up to date" in shell.works("db", "check")
+
+
+def test_one_step_back_is_minus_one(on_each: Shell) -> None:
+    on_each.works("db", "downgrade", "-1")
+    assert "vestibule db upgrade" in on_each.fails("db", "check")
+    on_each.works("db", "upgrade")
+    on_each.works("db", "check")
+
+
+@pytest.mark.parametrize("way", ["upgrade", "downgrade"])
+def test_a_revision_that_there_is_not_is_one_line(on_each: Shell, way: str) -> None:
+    assert "nowhere" in on_each.fails("db", way, "nowhere")
+    on_each.works("db", "check")
+
+
+def test_what_a_downgrade_meets_in_its_way_is_one_line_without_values(postgres_url: str) -> None:
+    shell = Shell(VESTIBULE_DATABASE_URL=postgres_url)
+
+    async def stand_in_the_way() -> None:
+        database = Database(postgres_url)
+        async with database.transaction() as connection:
+            await connection.execute(text("CREATE VIEW held AS SELECT id FROM accounts"))
+        await database.close()
+
+    run(stand_in_the_way())
+    line = shell.fails("db", "downgrade", "base")
+    assert line.startswith("Error: the database refuses: ")
+    shell.works("db", "check")
+
+
+def test_upgrades_at_once_all_succeed(empty_url: str, tmp_path: Path) -> None:
+    upgrades = [
+        subprocess.Popen(
+            [sys.executable, "-m", "vestibule", "db", "upgrade"],
+            cwd=tmp_path,
+            env=outside(VESTIBULE_DATABASE_URL=empty_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [each.communicate(timeout=60)[0] for each in upgrades]
+    assert [each.returncode for each in upgrades] == [0, 0, 0], said
+    Shell(VESTIBULE_DATABASE_URL=empty_url).works("db", "check")
+
+
+def test_a_newer_schema_is_left_alone(on_each: Shell) -> None:
+    vestibule = on_each.vestibule()
+
+    async def age() -> None:
+        async with vestibule.unit() as unit:
+            await unit.session.execute(text("UPDATE vestibule_version SET version_num = '9999'"))
+        await vestibule.stop()
+
+    run(age())
+    for words in (("db", "check"), ("accounts", "show", "ada"), ("courier", "status")):
+        assert "schema 9999, which is newer" in on_each.fails(*words)
+
+
+@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE[-5:], ids=" ".join)
+def test_production_says_the_command_that_makes_the_schema(
+    empty_url: str, words: tuple[str, ...]
+) -> None:
+    shell = Shell(
+        **PRODUCTION, VESTIBULE_DATABASE_URL=empty_url, VESTIBULE_SQLITE_IN_PRODUCTION="true"
+    )
+    line = shell.fails(*words, answers=f"{PASSWORD}\n")
+    assert line.endswith("Run: vestibule db upgrade")
+
+
+# --- accounts ---
+
+
+def test_an_account_opens_and_is_shown_under_each_of_its_names(on_each: Shell) -> None:
+    created = on_each.works(
+        *("accounts", "create", "--email", "Ada@Example.org", "--username", "ada"),
+        *("--given-name", "Ada", "--family-name", "Lovelace"),
+        answers=f"{PASSWORD}\n{PASSWORD}\n",
+    )
+    assert PASSWORD not in created
+    found = re.search(r"^id +(\S+)$", created, re.MULTILINE)
+    assert found
+    for name in ("ada@example.org", "ADA", found[1]):
+        shown = on_each.works("accounts", "show", name)
+        lines = dict(re.findall(r"^([a-z-]+(?: [a-z-]+)*)  +(.*)$", shown, re.MULTILINE))
+        assert lines["id"] == found[1]
+        assert lines["email"] == "Ada@Example.org"
+        assert lines["username"] == "ada"
+        assert lines["name"] == "Ada Lovelace"
+        assert lines["state"] == "active"
+        assert lines["roles"] == "user"
+        assert lines["last log-in"] == "-"
+
+
+def test_an_account_that_was_opened_so_can_log_in_and_leaves_a_trace(on_each: Shell) -> None:
+    on_each.works(
+        *("accounts", "create", "--email", "ada@example.org", "--password-stdin"),
+        answers=f"{PASSWORD}\n",
+    )
+    vestibule = on_each.vestibule(courier=False)
+
+    async def log_in() -> tuple[int, list[str]]:
+        from vestibule import create_app  # noqa: PLC0415
+
+        app = create_app(vestibule)
+        await app.startup()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),  # type: ignore[arg-type]
+            base_url=vestibule.settings.base_url,
+        ) as client:
+            answer = await client.post(
+                "/v1/login", json={"identifier": "ada@example.org", "password": PASSWORD}
+            )
+        async with vestibule.unit() as unit:
+            rows = await unit.session.execute(text("SELECT event FROM audit_entries"))
+            events = [row[0] for row in rows]
+        await app.shutdown()
+        return answer.status_code, events
+
+    status, events = run(log_in())
+    assert status == 200
+    assert Event.ACCOUNT_OPENED in events
+
+
+def test_an_account_without_an_address_has_nothing_to_prove(shell: Shell) -> None:
+    created = shell.works(
+        "accounts", "create", "--username", "ada", "--password-stdin", answers=f"{PASSWORD}\n"
+    )
+    assert re.search(r"^email +-$", created, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "options, password, words",
+    [
+        (("--email", "ada@example.org"), "short", "at least 8"),
+        (("--email", "ada@example.org"), "password1", "tried first"),
+        (("--email", "ada@example.org"), "ada@example.org", "no password"),
+        (("--email", "not an address"), PASSWORD, "e-mail address"),
+        (("--username", "a b"), PASSWORD, "letters, digits"),
+        (("--username", "ada"), "", "empty"),
+    ],
+)
+def test_what_nobody_may_sign_up_with_is_refused_here_too(
+    shell: Shell, options: tuple[str, ...], password: str, words: str
+) -> None:
+    create = ("accounts", "create", *options, "--password-stdin")
+    assert words in shell.fails(*create, answers=f"{password}\n")
+    assert "no account" in shell.fails("accounts", "show", "ada@example.org")
+
+
+def test_any_password_is_taken_when_told_so(shell: Shell) -> None:
+    shell.works(
+        *("accounts", "create", "--email", "a@example.org", "--any-password", "--password-stdin"),
+        answers="demo\n",
+    )
+
+
+def test_names_that_are_taken_are_told(on_each: Shell) -> None:
+    def create(*options: str) -> tuple[str, ...]:
+        return ("accounts", "create", *options, "--password-stdin")
+
+    on_each.works(*create("--email", "a@example.org", "--username", "ada"), answers=PASSWORD)
+    assert "address" in on_each.fails(*create("--email", "A@example.org"), answers=PASSWORD)
+    assert "username" in on_each.fails(*create("--username", "ADA"), answers=PASSWORD)
+
+
+def test_an_account_needs_a_name(shell: Shell) -> None:
+    result = shell.type("accounts", "create")
+    assert result.exit_code == 2
+    assert "--email" in result.stderr
+
+
+def test_nobody_is_asked_for_a_password_that_cannot_be_used(tmp_path: Path) -> None:
+    shell = Shell(
+        **PRODUCTION,
+        VESTIBULE_DATABASE_URL=f"sqlite:///{tmp_path}/empty.db",
+        VESTIBULE_SQLITE_IN_PRODUCTION="true",
+    )
+    result = shell.type("accounts", "create", "--username", "ada")
+    assert "Password" not in result.output
+    assert "Run: vestibule db upgrade" in result.stderr
+
+
+def test_leaving_a_prompt_ends_without_a_trace(shell: Shell) -> None:
+    result = shell.type("accounts", "create", "--username", "ada", answers="")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "Aborted!"
+    assert "no account" in shell.fails("accounts", "show", "ada")
+
+
+@pytest.mark.parametrize("name", ["nobody", "no@example.org", "", "0199" * 8])
+def test_an_account_that_there_is_not_is_one_line(shell: Shell, name: str) -> None:
+    assert "no account" in shell.fails("accounts", "show", name)
+
+
+# --- courier ---
+
+
+def _post(shell: Shell, to: str = "ada@example.org", *, state: State = State.QUEUED) -> str:
+    vestibule = shell.vestibule()
+
+    async def post() -> str:
+        async with vestibule.unit() as unit:
+            draft = letters.already_registered(to=to, now=unit.now, caller=unit.caller)
+            letter = await outbox.post(unit, draft)
+            await unit.session.execute(
+                update(Letter)
+                .where(Letter.id == letter)
+                .values(state=state, last_error="550 nobody here", attempts=3)
+            )
+        await vestibule.stop()
+        return str(letter)
+
+    return run(post())
+
+
+def _states(shell: Shell) -> list[str]:
+    vestibule = shell.vestibule()
+
+    async def look() -> list[str]:
+        async with vestibule.unit(reading=True) as unit:
+            found = list(await unit.session.scalars(select(Letter.state).order_by(Letter.id)))
+        await vestibule.stop()
+        return found
+
+    return run(look())
+
+
+def test_an_outbox_with_nothing_in_it_says_so(shell: Shell) -> None:
+    assert shell.works("courier", "status") == "no letters\n"
+    assert shell.works("courier", "retry") == "0 queued again\n"
+
+
+def test_failed_letters_are_listed_and_tried_again(on_each: Shell) -> None:
+    first, second = (_post(on_each, state=State.FAILED) for _ in range(2))
+    _post(on_each)
+    status = on_each.works("courier", "status")
+    assert re.search(r"^failed +2$", status, re.MULTILINE)
+    assert re.search(r"^queued +1$", status, re.MULTILINE)
+    assert re.search(rf"^{first} .*tried 3 times: 550 nobody here$", status, re.MULTILINE)
+    assert "ada@example.org" not in status
+
+    assert on_each.works("courier", "retry", first) == "1 queued again\n"
+    assert sorted(_states(on_each)) == ["failed", "queued", "queued"]
+    assert on_each.works("courier", "retry") == "1 queued again\n"
+    assert "no letter" in on_each.fails("courier", "retry", second)
+    assert on_each.type("courier", "retry", "not-an-id").exit_code == 2
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_courier_of_its_own_sends_and_stops_when_told(
+    database_url: str, tmp_path: Path, told: signal.Signals
+) -> None:
+    shell = Shell(VESTIBULE_DATABASE_URL=database_url)
+    _post(shell)
+    with subprocess.Popen(
+        [sys.executable, "-m", "vestibule", "courier", "run"],
+        cwd=tmp_path,
+        env=outside(VESTIBULE_DATABASE_URL=database_url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as courier:
+        assert courier.stdout is not None
+        assert courier.stdout.readline().startswith("Sending letters")
+        while _states(shell) != ["sent"]:
+            assert courier.poll() is None
+        courier.send_signal(told)
+        _, errors = courier.communicate(timeout=20)
+        assert courier.returncode == 0
+        assert "Traceback" not in errors
+    assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
+
+
+# --- doctor ---
+
+
+def _verdicts(result: Result) -> list[tuple[str, str]]:
+    return re.findall(r"^(good|note|wrong) +([^:]+): ", result.stdout, re.MULTILINE)
+
+
+def test_the_doctor_finds_a_fresh_folder_well_and_leaves_it_so(
+    shell: Shell, tmp_path: Path
+) -> None:
+    result = shell.type("doctor")
+    assert result.exit_code == 0
+    assert _verdicts(result) == [("good", "settings"), ("note", "database"), ("good", "mail")]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_finds_what_runs_well(on_each: Shell) -> None:
+    result = on_each.type("doctor")
+    assert result.exit_code == 0
+    assert _verdicts(result) == [
+        ("good", "settings"),
+        ("good", "database"),
+        ("good", "schema"),
+        ("good", "mail"),
+    ]
+
+
+def test_the_doctor_shows_the_settings_and_no_secret(on_each: Shell) -> None:
+    secrets = {
+        "VESTIBULE_SECRETS": bytes(range(32)).hex(),
+        "VESTIBULE_SMTP_PASSWORD": "hunter2",
+        "VESTIBULE_MAILGUN_API_KEY": "hunter2",
+    }
+    result = on_each.type("doctor", VESTIBULE_SERVICE_NAME="Ada's", **secrets)
+    assert "VESTIBULE_SERVICE_NAME = Ada's" in result.output
+    assert "VESTIBULE_SECRETS = *" in result.output
+    assert "hunter2" not in result.output
+    assert bytes(range(32)).hex() not in result.output
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:hunter2@127.0.0.1:1/vestibule",
+        "postgresql://127.0.0.1:1/vestibule?user=ada&password=hunter2",
+        "postgresql://ada:hunter2@[/vestibule",
+    ],
+)
+def test_the_doctor_hides_the_databases_password(shell: Shell, url: str) -> None:
+    result = shell.type("doctor", VESTIBULE_DATABASE_URL=url)
+    assert result.exit_code == 1
+    assert "VESTIBULE_DATABASE_URL = " in result.output
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_doctor_goes_on_after_what_is_wrong(shell: Shell) -> None:
+    variables: Mapping[str, str] = PRODUCTION | {
+        "VESTIBULE_BASE_URL": "http://auth.example.test",
+        "VESTIBULE_SESSION_IDLE": "never",
+        "VESTIBULE_SMTP_PORT": "1",
+        "VESTIBULE_DATABASE_URL": "postgresql://ada:hunter2@127.0.0.1:1/vestibule",
+        "VESTIBULE_MALE_FROM": "typo@example.test",
+    }
+    result = shell.type("doctor", **variables)
+    assert result.exit_code == 1
+    assert sorted(_verdicts(result)) == [
+        ("note", "environment"),
+        ("wrong", "VESTIBULE_BASE_URL"),
+        ("wrong", "VESTIBULE_SESSION_IDLE"),
+        ("wrong", "database"),
+        ("wrong", "mail"),
+    ]
+    assert "did you mean VESTIBULE_MAIL_FROM" in result.stdout
+
+
+def test_the_doctor_tells_that_the_schema_is_old(empty_url: str) -> None:
+    in_development = Shell(VESTIBULE_DATABASE_URL=empty_url).type("doctor")
+    assert in_development.exit_code == 0
+    assert ("note", "schema") in _verdicts(in_development)
+    in_production = Shell(
+        **PRODUCTION, VESTIBULE_DATABASE_URL=empty_url, VESTIBULE_SQLITE_IN_PRODUCTION="true"
+    ).type("doctor")
+    assert in_production.exit_code == 1
+    assert "Run: vestibule db upgrade" in in_production.stdout
+
+
+def test_the_doctor_asks_nobody_whose_address_is_wrong(shell: Shell) -> None:
+    variables = PRODUCTION | {"VESTIBULE_SMTP_HOST": "", "VESTIBULE_DATABASE_URL": "mysql://x/y"}
+    result = shell.type("doctor", **variables)
+    assert result.exit_code == 1
+    assert ("note", "database") in _verdicts(result)
+    assert ("note", "mail") in _verdicts(result)
+
+
+def test_the_doctor_tells_of_a_file_that_cannot_be_opened(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = shell.type("doctor", VESTIBULE_DATABASE_URL=f"sqlite:///{tmp_path}/file/x.db")
+    assert result.exit_code == 1
+    assert ("wrong", "database") in _verdicts(result)
+
+
+def _settings(**given: Any) -> Settings:  # Any: whatever the fields take
+    fields = {"mail_from": "Ada <ada@example.test>", "smtp_host": "127.0.0.1"}
+    return Settings.load(**fields | given)
+
+
+async def test_knocking_at_a_mail_server_sends_nothing() -> None:
+    async with SmtpStub(login=("ada", "hunter2")) as stub:
+        found = await mail.knock_at_smtp(
+            _settings(
+                mail_transport="smtp",
+                smtp_port=stub.port,
+                smtp_security="none",
+                smtp_username="ada",
+                smtp_password="hunter2",
+            )
+        )
+        assert "lets us in" in found
+        assert stub.logins == [("ada", "hunter2")]
+        assert stub.greeted_by[0] == "example.test"
+        assert not stub.letters
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (At("CONNECT", "554 no"), "answers 554"),
+        (At("CONNECT", HANG), "does not answer"),
+        (At("AUTH", "535 no"), "VESTIBULE_SMTP_USERNAME"),
+        (At("EHLO", HANG), "does not answer"),
+    ],
+)
+async def test_a_mail_server_that_does_not_let_us_in_is_told(answer: At, words: str) -> None:
+    async with SmtpStub([answer], login=("ada", "hunter2")) as stub:
+        settings = _settings(
+            mail_transport="smtp",
+            smtp_port=stub.port,
+            smtp_security="none",
+            smtp_username="ada",
+            smtp_password="hunter2",
+        )
+        with pytest.raises(mail.NotLetIn) as refused:
+            await mail.knock_at_smtp(settings)
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_mail_server_that_does_not_encrypt_or_prove_itself_is_told(tmp_path: Path) -> None:
+    async with SmtpStub() as plain:
+        with pytest.raises(mail.NotLetIn, match="STARTTLS"):
+            await mail.knock_at_smtp(_settings(mail_transport="smtp", smtp_port=plain.port))
+    tls = certificate(tmp_path).server
+    async with SmtpStub(security="starttls", tls=tls) as unknown:
+        with pytest.raises(mail.NotLetIn, match="certificate"):
+            await mail.knock_at_smtp(_settings(mail_transport="smtp", smtp_port=unknown.port))
+
+
+def _mailgun(stub: MailgunStub) -> Settings:
+    return _settings(
+        mail_transport="mailgun",
+        mailgun_api_key="hunter2",
+        mailgun_domain="example.test",
+        mailgun_base_url=stub.url,
+    )
+
+
+async def test_knocking_at_mailgun_posts_a_letter_to_nobody() -> None:
+    async with MailgunStub([Answer(status=400)]) as stub:
+        assert "takes letters" in await mail.knock_at_mailgun(_mailgun(stub))
+        [posted] = stub.posted
+        assert posted.path == "/v3/example.test/messages"
+        assert posted.credentials == "api:hunter2"
+        assert posted.fields == {"o:testmode": ["yes"]}
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (Answer(status=401), "VESTIBULE_MAILGUN_API_KEY"),
+        (Answer(status=404), "VESTIBULE_MAILGUN_DOMAIN"),
+        (Answer(status=500), "answers 500"),
+        (HANG, "cannot be reached"),
+    ],
+)
+async def test_a_mailgun_that_would_take_nothing_is_told(answer: Answer | str, words: str) -> None:
+    async with MailgunStub([answer]) as stub:
+        with pytest.raises(mail.NotLetIn) as refused:
+            await mail.knock_at_mailgun(_mailgun(stub))
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
