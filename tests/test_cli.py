@@ -16,12 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select, text, update
 
-from tests.mailservers import HANG, Answer, At, MailgunStub, SmtpStub, certificate
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
 from vestibule.audit.events import Event
-from vestibule.cli import mail, main
+from vestibule.cli import main
 from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
 from vestibule.kernel import migrations
@@ -98,7 +97,6 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "_PATIENCE", 0.3)
-    monkeypatch.setattr(mail, "_PATIENCE", 0.5)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -607,96 +605,3 @@ def test_the_doctor_tells_of_a_file_that_cannot_be_opened(shell: Shell, tmp_path
     result = shell.type("doctor", VESTIBULE_DATABASE_URL=f"sqlite:///{tmp_path}/file/x.db")
     assert result.exit_code == 1
     assert ("wrong", "database") in _verdicts(result)
-
-
-def _settings(**given: Any) -> Settings:  # Any: whatever the fields take
-    fields = {"mail_from": "Ada <ada@example.test>", "smtp_host": "127.0.0.1"}
-    return Settings.load(**fields | given)
-
-
-async def test_knocking_at_a_mail_server_sends_nothing() -> None:
-    async with SmtpStub(login=("ada", "hunter2")) as stub:
-        found = await mail.knock_at_smtp(
-            _settings(
-                mail_transport="smtp",
-                smtp_port=stub.port,
-                smtp_security="none",
-                smtp_username="ada",
-                smtp_password="hunter2",
-            )
-        )
-        assert "lets us in" in found
-        assert stub.logins == [("ada", "hunter2")]
-        assert stub.greeted_by[0] == "example.test"
-        assert not stub.letters
-
-
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize(
-    "answer, words",
-    [
-        (At("CONNECT", "554 no"), "answers 554"),
-        (At("CONNECT", HANG), "does not answer"),
-        (At("AUTH", "535 no"), "VESTIBULE_SMTP_USERNAME"),
-        (At("EHLO", HANG), "does not answer"),
-    ],
-)
-async def test_a_mail_server_that_does_not_let_us_in_is_told(answer: At, words: str) -> None:
-    async with SmtpStub([answer], login=("ada", "hunter2")) as stub:
-        settings = _settings(
-            mail_transport="smtp",
-            smtp_port=stub.port,
-            smtp_security="none",
-            smtp_username="ada",
-            smtp_password="hunter2",
-        )
-        with pytest.raises(mail.NotLetIn) as refused:
-            await mail.knock_at_smtp(settings)
-    assert words in str(refused.value)
-    assert "hunter2" not in str(refused.value)
-
-
-async def test_a_mail_server_that_does_not_encrypt_or_prove_itself_is_told(tmp_path: Path) -> None:
-    async with SmtpStub() as plain:
-        with pytest.raises(mail.NotLetIn, match="STARTTLS"):
-            await mail.knock_at_smtp(_settings(mail_transport="smtp", smtp_port=plain.port))
-    tls = certificate(tmp_path).server
-    async with SmtpStub(security="starttls", tls=tls) as unknown:
-        with pytest.raises(mail.NotLetIn, match="certificate"):
-            await mail.knock_at_smtp(_settings(mail_transport="smtp", smtp_port=unknown.port))
-
-
-def _mailgun(stub: MailgunStub) -> Settings:
-    return _settings(
-        mail_transport="mailgun",
-        mailgun_api_key="hunter2",
-        mailgun_domain="example.test",
-        mailgun_base_url=stub.url,
-    )
-
-
-async def test_knocking_at_mailgun_posts_a_letter_to_nobody() -> None:
-    async with MailgunStub([Answer(status=400)]) as stub:
-        assert "takes letters" in await mail.knock_at_mailgun(_mailgun(stub))
-        [posted] = stub.posted
-        assert posted.path == "/v3/example.test/messages"
-        assert posted.credentials == "api:hunter2"
-        assert posted.fields == {"o:testmode": ["yes"]}
-
-
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize(
-    "answer, words",
-    [
-        (Answer(status=401), "VESTIBULE_MAILGUN_API_KEY"),
-        (Answer(status=404), "VESTIBULE_MAILGUN_DOMAIN"),
-        (Answer(status=500), "answers 500"),
-        (HANG, "cannot be reached"),
-    ],
-)
-async def test_a_mailgun_that_would_take_nothing_is_told(answer: Answer | str, words: str) -> None:
-    async with MailgunStub([answer]) as stub:
-        with pytest.raises(mail.NotLetIn) as refused:
-            await mail.knock_at_mailgun(_mailgun(stub))
-    assert words in str(refused.value)
-    assert "hunter2" not in str(refused.value)

@@ -32,6 +32,9 @@ class Kept:
     async def send(self, message: Message) -> None:
         self.messages.append(message)
 
+    async def check(self) -> str:
+        return "kept"
+
     async def close(self) -> None:
         pass
 

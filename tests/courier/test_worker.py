@@ -39,6 +39,9 @@ class Scripted:
             raise error
         self.carried.append(message)
 
+    async def check(self) -> str:
+        return "as told"
+
     async def close(self) -> None:
         pass
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 import click
 from sqlalchemy import make_url
 
-from vestibule.cli import mail
+from vestibule.courier.transports import TransportError
+from vestibule.courier.transports.choose import choose
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
@@ -113,12 +114,10 @@ async def _about_mail(settings: Settings, broken: set[str]) -> Finding:
     concerned = sorted(name for name in broken if name.startswith(("mail", "smtp")))
     if concerned:
         return Finding(Verdict.NOTE, "mail", f"not asked; see {variable(concerned[0])}")
+    transport = choose(settings)
     try:
-        match settings.mail_transport:
-            case "smtp":
-                return Finding(Verdict.GOOD, "mail", await mail.knock_at_smtp(settings))
-            case "mailgun":
-                return Finding(Verdict.GOOD, "mail", await mail.knock_at_mailgun(settings))
-    except mail.NotLetIn as error:
+        return Finding(Verdict.GOOD, "mail", await transport.check())
+    except TransportError as error:
         return Finding(Verdict.WRONG, "mail", str(error))
-    return Finding(Verdict.GOOD, "mail", f"letters stay in {settings.data_dir / 'mail'}")
+    finally:
+        await transport.close()

@@ -36,7 +36,7 @@ class Worker:
         self._means = means
         self._transport = transport
         self._templates = Templates(means.settings)
-        self._sender = means.settings.mail_from or "vestibule@localhost"
+        self._sender = means.settings.sender
         self._woken = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()

@@ -337,6 +337,11 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
     @property
+    def sender(self) -> str:
+        """Who letters come from; development needs nobody in particular."""
+        return self.mail_from or "vestibule@localhost"
+
+    @property
     def origins(self) -> frozenset[str]:
         """The origins whose pages may send requests with cookies."""
         own = {origin_of(self.base_url)}

@@ -52,4 +52,12 @@ class Transport(Protocol):
         """
         ...
 
+    async def check(self) -> str:
+        """Find out without a letter whether one would be taken; return what was found.
+
+        Raises:
+            TransportError: none would.
+        """
+        ...
+
     async def close(self) -> None: ...

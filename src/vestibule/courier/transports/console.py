@@ -48,6 +48,9 @@ class Console:
             raise Temporary(f"the letter cannot be written: {error.strerror}") from error
         _log.info("letter to %s: %s", message.recipient, message.subject)
 
+    async def check(self) -> str:
+        return f"letters stay in {self._directory}"
+
     async def close(self) -> None:
         pass
 

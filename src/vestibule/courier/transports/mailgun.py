@@ -55,7 +55,21 @@ class Mailgun:
         self._patience = patience
 
     async def send(self, message: Message) -> None:
-        form = _form(message, address_to(message))
+        response, answer = await self._post(_form(message, address_to(message)))
+        if not (response.is_success and answer.get("id")):
+            raise self._verdict(response, answer, message)
+
+    async def check(self) -> str:
+        """Post a letter to nobody, which they refuse as incomplete.
+
+        A sending key may do nothing else, so there is nothing to read with it.
+        """
+        response, answer = await self._post({"o:testmode": "yes"})
+        if response.status_code != HTTPStatus.BAD_REQUEST:
+            raise self._verdict(response, answer, None)
+        return f"{self._url} takes letters"
+
+    async def _post(self, form: dict[str, str]) -> tuple[httpx.Response, dict[str, object]]:
         try:
             async with (
                 asyncio.timeout(self._patience),
@@ -69,21 +83,19 @@ class Mailgun:
                     follow_redirects=False,
                 ) as response,
             ):
-                answer = _answer(await _beginning(response))
+                return response, _answer(await _beginning(response))
         except TimeoutError as error:
             raise Temporary(f"Mailgun took longer than {self._patience:g} seconds") from error
         except httpx.HTTPError as error:
             why = f"{type(error).__name__} {error}".strip()
             raise Temporary(f"Mailgun cannot be reached: {why}") from error
-        if not (response.is_success and answer.get("id")):
-            raise self._verdict(response, answer, message)
 
     async def close(self) -> None:
         if self._own is not None:
             await self._own.aclose()
 
     def _verdict(
-        self, response: httpx.Response, answer: dict[str, object], message: Message
+        self, response: httpx.Response, answer: dict[str, object], message: Message | None
     ) -> TransportError:
         status = response.status_code
         said = quote(str(answer.get("message", "")), without=message, secret=self._key)

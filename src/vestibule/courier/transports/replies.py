@@ -7,13 +7,13 @@ _SHARED = 8  # so many characters in a row in both are no chance
 _WORD = re.compile(r"[\w-]{8,}")
 
 
-def quote(said: str, *, without: Message, secret: str = "") -> str:
+def quote(said: str, *, without: Message | None, secret: str = "") -> str:
     """Return a server's words on one line, fit to be kept and shown.
 
     Spam filters quote what they dislike, often the link. Whatever shares eight characters in a row
     with the letter is left out, and so is `secret`.
     """
-    letter = f"{without.text}\n{without.html or ''}"
+    letter = f"{without.text}\n{without.html or ''}" if without else ""
 
     def hide(word: re.Match[str]) -> str:
         pieces = (word[0][at : at + _SHARED] for at in range(len(word[0]) - _SHARED + 1))

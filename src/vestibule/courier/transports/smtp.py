@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
 
 import aiosmtplib
 
@@ -43,6 +45,7 @@ class Smtp:
         clock: Clock | None = None,
         patience: float = _PATIENCE,
     ) -> None:
+        _, self._sender = parseaddr(settings.sender)
         self._host = settings.smtp_host
         self._port = settings.smtp_port
         self._security = settings.smtp_security
@@ -55,10 +58,33 @@ class Smtp:
     async def send(self, message: Message) -> None:
         envelope = address_to(message)
         content = _compose(message, envelope, at=self._clock.now())
+        async with self._entered(envelope.sender.domain, message) as client:
+            await client.sendmail(
+                envelope.sender.addr_spec,
+                [envelope.recipient.addr_spec],
+                content,
+                mail_options=["SMTPUTF8"] if envelope.needs_utf8 else [],
+            )
+
+    async def check(self) -> str:
+        """Connect, encrypt and log in as for a letter, and leave."""
+        async with self._entered(self._sender.rpartition("@")[2]) as client:
+            await client.ehlo()
+        entered = "answers, and lets us in" if self._username else "answers"
+        return f"{self._host}:{self._port} {entered} (security: {self._security})"
+
+    async def close(self) -> None:
+        pass
+
+    @asynccontextmanager
+    async def _entered(
+        self, name: str, message: Message | None = None
+    ) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Open a connection as far as letters may be handed over; turn faults into verdicts."""
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
-            local_hostname=envelope.sender.domain,  # never a DNS question about ourselves
+            local_hostname=name,  # never a DNS question about ourselves
             timeout=None,
             use_tls=self._security == "tls",
             start_tls=False,  # `_encrypt` does it, and never goes on without
@@ -66,8 +92,13 @@ class Smtp:
         )
         try:
             async with asyncio.timeout(self._patience):
-                await self._hand_over(client, envelope, content)
-            # It is theirs now: whatever happens to the goodbye, the letter is sent.
+                await client.connect()
+                if self._security == "starttls":
+                    await _encrypt(client)
+                if self._username:
+                    await self._log_in(client)
+                yield client
+            # A letter is theirs now: whatever happens to the goodbye, it is sent.
             with suppress(aiosmtplib.SMTPException, OSError):
                 async with asyncio.timeout(_GOODBYE):
                     await client.quit()
@@ -75,22 +106,6 @@ class Smtp:
             raise self._verdict(error, message) from error
         finally:
             client.close()
-
-    async def close(self) -> None:
-        pass
-
-    async def _hand_over(self, client: aiosmtplib.SMTP, envelope: Envelope, content: bytes) -> None:
-        await client.connect()
-        if self._security == "starttls":
-            await _encrypt(client)
-        if self._username:
-            await self._log_in(client)
-        await client.sendmail(
-            envelope.sender.addr_spec,
-            [envelope.recipient.addr_spec],
-            content,
-            mail_options=["SMTPUTF8"] if envelope.needs_utf8 else [],
-        )
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         await client.ehlo()
@@ -105,7 +120,7 @@ class Smtp:
             raise Misconfigured("the mail server offers no way to log in that we know")
         await way(self._username, self._password)
 
-    def _verdict(self, error: Exception, message: Message) -> TransportError:
+    def _verdict(self, error: Exception, message: Message | None) -> TransportError:
         cause = error.__cause__ or error
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Misconfigured(f"the mail server's certificate fails: {cause.verify_message}")
@@ -120,7 +135,7 @@ class Smtp:
         return Temporary(f"the connection to the mail server failed: {error}")
 
     def _answered(
-        self, error: aiosmtplib.SMTPResponseException, message: Message
+        self, error: aiosmtplib.SMTPResponseException, message: Message | None
     ) -> TransportError:
         said = quote(error.message, without=message, secret=self._password)
         if isinstance(error, aiosmtplib.SMTPAuthenticationError):
