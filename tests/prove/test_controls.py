@@ -32,7 +32,7 @@ CONTROLS = {
         "kernel/passwords.py",
         "self._verify(password, hashed or self._decoy)",
         "bool(hashed) and self._verify(password, hashed or '')",
-        "tests/kernel/test_passwords.py",
+        "tests/attacks/test_accounts.py::test_known_and_unknown_cost_the_same_work",
     ),
     "the commit on a refusal": Control(
         "kernel/unit.py",
@@ -77,7 +77,7 @@ CONTROLS = {
         "accounts/challenges.py",
         "            Challenge.used_at.is_(None),\n            still_open,\n",
         "",
-        "tests/races/test_accounts.py::test_proving_one_challenge_twice_succeeds_once",
+        "tests/attacks/test_proofs.py::test_of_twenty_that_spend_one_challenge_one_succeeds",
     ),
     "the bound of the hash queue": Control(
         "kernel/passwords.py",
@@ -109,7 +109,8 @@ CONTROLS = {
         "throttle/counters.py",
         "where=or_(rested, Counter.count < limit.most),",
         "where=or_(rested, Counter.count < 10**6),",
-        "tests/throttle",
+        "tests/attacks/test_proofs.py::"
+        "test_the_eleventh_code_is_not_looked_at_and_nothing_refills_the_ten",
     ),
     "the password at the link": Control(
         "accounts/verification.py",
@@ -117,11 +118,12 @@ CONTROLS = {
         "if not (await unit.passwords.matches(password, chosen) or True):",
         "tests/web/api/test_walk.py::test_proving_by_the_link_takes_the_password",
     ),
-    "no log-in before the proof": Control(
+    "the wait for the proof": Control(
         "accounts/login.py",
         "(proved or unit.settings.login_before_proof)",
         "True",
-        "tests/attacks",
+        "tests/web/api/test_accounts.py::"
+        "test_an_account_that_is_not_proved_waits_where_the_setting_is_taken_back",
     ),
     "the purpose of a secret": Control(
         "kernel/opaque.py",

@@ -283,3 +283,17 @@ async def test_secrets_are_rotated_without_losing_a_sign_up(
         [letter] = await world.mails()  # sealed under the old one, sent under the new
         proved = await world.browser().prove(sign_up=asked.json()["sign_up"], code=letter.code)
         assert proved.status_code == 200
+
+
+async def test_an_account_that_is_not_proved_waits_where_the_setting_is_taken_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with World.running(database_url, tmp_path, login_before_proof=True) as world:
+        asked = await world.browser().sign_up()
+        assert (await world.browser().log_in()).status_code == 200
+    async with World.running(database_url, tmp_path) as world:
+        assert (await world.browser().log_in()).status_code == 401
+        [letter] = await world.mails()
+        proved = await world.browser().prove(sign_up=asked.json()["sign_up"], code=letter.code)
+        assert proved.status_code == 200
+        assert (await world.browser().log_in()).status_code == 200
