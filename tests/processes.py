@@ -71,8 +71,9 @@ async def serving(
     try:
         first = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
         assert says in first, first + errors.read_text()
-        address = re.search(r"https?://\S+", first)
-        yield Served(address[0] if address else "", process, errors)
+        # Production names the socket, for the proxy, before the URL that people type.
+        address = re.search(r"listening on (\S+)", first) or re.search(r"http://(\S+)", first)
+        yield Served(f"http://{address[1]}" if address else "", process, errors)
     finally:
         if process.returncode is None:
             process.terminate()

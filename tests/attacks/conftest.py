@@ -1,10 +1,7 @@
 """The service as strangers meet it: in production mode, or as a process of its own."""
 
 import asyncio
-import os
 import re
-import signal
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ import httpx
 import pytest
 
 from tests.attacks.looking import House, Kept
+from tests.processes import serving
 
 PRODUCTION: dict[str, Any] = {  # Any: whatever the settings take
     "mode": "production",
@@ -34,7 +32,7 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
 
 
 @dataclass(frozen=True)
-class Served:
+class Wire:
     """A process of its own, in development mode on SQLite."""
 
     base_url: str
@@ -80,29 +78,7 @@ def _is_whole(answer: bytes) -> bool:
 
 
 @pytest.fixture(scope="module")
-async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wire]:
     folder = tmp_path_factory.mktemp("served")
-    said = folder / "said"
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("VESTIBULE_") and name not in ("HOST", "PORT")
-    }
-    with said.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "vestibule", "serve", "--port", "0"),
-            cwd=folder,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-        )
-    assert process.stdout is not None
-    try:
-        first = await asyncio.wait_for(process.stdout.readline(), 20)
-        address = re.search(r"http://localhost:\d+", first.decode())
-        assert address, said.read_text()
-        yield Served(address[0], said)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.communicate()
-    assert process.returncode == 0, said.read_text()
+    async with serving(folder) as running:
+        yield Wire(running.base_url, running.errors)

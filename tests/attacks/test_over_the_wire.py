@@ -5,20 +5,20 @@ import asyncio
 import httpx
 import pytest
 
-from tests.attacks.conftest import Served
+from tests.attacks.conftest import Wire
 from tests.attacks.test_input import ODD_COOKIES, ODD_CREDENTIALS
 from tests.world import PASSWORD
 
 JSON = b"Content-Type: application/json"
 
 
-async def is_well(served: Served) -> bool:
+async def is_well(served: Wire) -> bool:
     async with httpx.AsyncClient(base_url=served.base_url, timeout=5) as client:
         return (await client.get("/readyz")).status_code == 200
 
 
 @pytest.mark.attack("A-006")
-async def test_no_request_line_and_no_second_host_moves_a_link(served: Served) -> None:
+async def test_no_request_line_and_no_second_host_moves_a_link(served: Wire) -> None:
     body = b'{"email":"v@victim.test","password":"' + PASSWORD.encode() + b'"}'
     ways: list[tuple[str, list[bytes]]] = [
         ("POST /v1/accounts HTTP/1.1", [b"evil.test"]),
@@ -53,7 +53,7 @@ async def test_no_request_line_and_no_second_host_moves_a_link(served: Served) -
 
 
 @pytest.mark.attack("A-079")
-async def test_broken_credentials_over_the_wire_leave_the_process_well(served: Served) -> None:
+async def test_broken_credentials_over_the_wire_leave_the_process_well(served: Wire) -> None:
     line = "GET /v1/me HTTP/1.1"
     for value in ODD_CREDENTIALS:
         assert await served.request(line, b"Authorization: " + value) in (400, 401), value
@@ -83,7 +83,7 @@ async def test_broken_credentials_over_the_wire_leave_the_process_well(served: S
 
 
 @pytest.mark.attack("A-083")
-async def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(served: Served) -> None:
+async def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(served: Wire) -> None:
     head = b"POST /v1/login HTTP/1.1\r\nHost: localhost\r\n" + JSON
     chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     came = await served.raw(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 8)
@@ -99,7 +99,7 @@ async def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(served:
 
 
 @pytest.mark.attack("A-105")
-async def test_the_server_does_not_say_what_it_is(served: Served) -> None:
+async def test_the_server_does_not_say_what_it_is(served: Wire) -> None:
     for sent in (
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import House, every_value
+from tests.processes import outside
 from tests.world import World
 from vestibule import Settings
 from vestibule.kernel import opaque
@@ -55,15 +55,14 @@ def test_production_refuses_a_secret_that_somebody_could_guess(secret: str) -> N
 async def test_the_process_ends_before_it_listens(
     secret: str, tmp_path: Path, sqlite_url: str
 ) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     given = PRODUCTION | {"database_url": sqlite_url, "secrets": secret}
-    environment |= {PREFIX + name.upper(): str(value) for name, value in given.items()}
     if secret == "unset":
-        del environment[f"{PREFIX}SECRETS"]
+        del given["secrets"]
+    variables = {PREFIX + name.upper(): str(value) for name, value in given.items()}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "vestibule", "serve", "--port", "0"),
         cwd=tmp_path,
-        env=environment,
+        env=outside(**variables),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,7 +16,7 @@ from sqlalchemy import select
 
 from tests.mailservers import DROP, HANG, Answer, MailgunStub, SmtpStub
 from tests.postgres import Server
-from tests.processes import outside
+from tests.processes import outside, serving
 from tests.world import PASSWORD, World
 from vestibule import Settings
 from vestibule.courier.models import Letter
@@ -42,33 +41,14 @@ def empty_url(postgres: Server) -> Iterator[str]:
 
 def variables(**settings: object) -> dict[str, str]:
     given = PRODUCTION | settings
-    return outside(**{f"VESTIBULE_{name.upper()}": str(value) for name, value in given.items()})
-
-
-@asynccontextmanager
-async def serving(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
-    """Run `vestibule serve` and give the address that a proxy would find it at."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "vestibule", "serve", "--port", "0"),
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        first = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        found = re.search(r"production mode: listening on (\S+) for https://auth", first)
-        assert found, first
-        yield f"http://{found[1]}"
-    finally:
-        process.terminate()
-        await process.communicate()
-        assert process.returncode == 0
+    return {f"VESTIBULE_{name.upper()}": str(value) for name, value in given.items()}
 
 
 async def migrate(folder: Path, environment: Mapping[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "vestibule", "db", "upgrade"), cwd=folder, env=environment
+        *(sys.executable, "-m", "vestibule", "db", "upgrade"),
+        cwd=folder,
+        env=outside(**environment),
     )
     assert await process.wait() == 0
 
@@ -90,8 +70,8 @@ async def test_the_walk_with_smtp(tmp_path: Path, empty_url: str) -> None:
         )
         await migrate(tmp_path, environment)
         async with (
-            serving(tmp_path, environment) as address,
-            httpx.AsyncClient(base_url=address) as client,
+            serving(tmp_path, says="production mode", **environment) as served,
+            httpx.AsyncClient(base_url=served.base_url) as client,
         ):
             asked = await client.post(
                 "/v1/accounts", json={"email": "Ada@example.org", "password": PASSWORD}
@@ -118,7 +98,7 @@ async def test_the_walk_with_smtp(tmp_path: Path, empty_url: str) -> None:
 
             me = await client.get("/v1/me", headers=cookie)
             assert me.json()["email"] == "Ada@example.org"
-            foreign = await client.post("/v1/logout", headers=cookie | {"Origin": address})
+            foreign = await client.post("/v1/logout", headers=cookie | {"Origin": served.base_url})
             assert foreign.status_code == 403, "the public name is the only origin"
             left = await client.post("/v1/logout", headers=cookie | {"Origin": BASE_URL})
             assert left.status_code == 204
