@@ -22,6 +22,7 @@ check: $(READY)  ## Read the code: form, lint, types, locks, addresses
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pytest -qq -n 0 --no-cov tests/architecture/test_imports.py
 	@.ci/lock --check
 	@.ci/addresses
 	@if [ -f docs/settings.py ]; then $(BIN)/python docs/settings.py --check; fi

@@ -1,5 +1,8 @@
 """The ready-made service: the extension and the surfaces that the settings switch on."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from quart import Quart
 from quart.sessions import SecureCookieSessionInterface
 
@@ -10,6 +13,8 @@ from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
+
+ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
 
 _BODY_LIMIT = 64 * 1024
 _BODY_TIMEOUT = 10  # seconds
@@ -43,4 +48,19 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
         app.register_blueprint(mailbox.blueprint())
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
+    without = _without_websockets(app.asgi_app)
+    app.asgi_app = without  # type: ignore[method-assign, assignment]  # as its page on middleware says
     return app
+
+
+def _without_websockets(app: ASGI) -> ASGI:
+    """Close every WebSocket before it opens: nothing here speaks it."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI defines them
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await app(scope, receive, send)
+
+    return answer

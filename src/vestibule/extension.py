@@ -56,7 +56,7 @@ class Vestibule:
             wake_courier=self._wake_courier,
             touched=set(),
         )
-        self.transport = transport or choose(settings)
+        self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,13 +85,13 @@ class Vestibule:
 
     async def stop(self) -> None:
         """Finish what is under way, write what is remembered, and let go of everything."""
+        with suppress(Exception):  # the database may be what made us stop
+            await self.write_touches()
         await self.courier.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        with suppress(Exception):  # the database may be what made us stop
-            await self.write_touches()
         await self.transport.close()
         self.means.passwords.close()
         await self.means.database.close()

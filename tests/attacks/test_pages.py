@@ -57,4 +57,4 @@ async def test_no_page_and_no_error_repeats_what_came_as_html(world: House) -> N
         "/verify-email", data={"token": token, "password": PASSWORD}
     )
     assert opened.status_code == 303
-    assert opened.headers["Location"] == "/verify-email"
+    assert opened.headers["Location"] == "verify-email"

@@ -223,6 +223,23 @@ async def test_a_newer_letter_takes_the_place_of_one_that_still_waits(
     assert [tuple(row) for row in rows] == [("dropped", None), ("sent", None)]
 
 
+async def test_a_letter_takes_nobodys_place_without_saying_whose(
+    world: World, transport: Scripted
+) -> None:
+    await post(world)
+    async with world.vestibule.unit() as unit:
+        draft = letters.custom(
+            to="bob@example.org",
+            subject="Hello",
+            text=".",
+            expires_at=unit.now + timedelta(hours=1),
+            displaces=True,
+        )
+        with pytest.raises(ValueError, match="account_id"):
+            await outbox.post(unit, draft)
+    assert await send(world) == 1
+
+
 async def test_a_letter_sealed_under_a_lost_secret_fails_visibly(
     world: World, transport: Scripted
 ) -> None:

@@ -12,12 +12,13 @@ from typing import Any, Literal, cast  # Any: ASGI messages
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.pool import QueuePool
 
 from tests.world import PASSWORD, World
 from vestibule.accounts.models import Account, Challenge
 from vestibule.courier.models import Letter
+from vestibule.kernel.database import Database
 
 
 class Held(PasswordHasher):
@@ -82,6 +83,26 @@ async def test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_
         assert asked == [(81 + 1,)]
 
 
+@pytest.mark.fault("F-14")
+async def test_being_told_to_come_back_is_no_attempt(
+    database_url: str, tmp_path: Path, hasher: Held
+) -> None:
+    async with World.running(database_url, tmp_path, hasher=hasher, hash_threads=1) as world:
+        await world.browser().sign_up()
+        [letter] = await world.mails()
+        hasher.go.clear()
+        storm = [asyncio.create_task(world.client().log_in()) for _ in range(81)]
+        while world.vestibule.means.passwords._taken < 81:
+            await asyncio.sleep(0.01)
+        for _ in range(12):
+            busy = await world.client().prove(token=letter.token, password=PASSWORD)
+            assert busy.status_code == 503
+        hasher.go.set()
+        await asyncio.gather(*storm)
+        proved = await world.client().prove(token=letter.token, password=PASSWORD)
+        assert proved.status_code == 200
+
+
 @pytest.mark.fault("F-10")
 async def test_no_connection_is_held_while_hashing(
     database_url: str, tmp_path: Path, hasher: Held
@@ -137,6 +158,27 @@ async def hang_up(world: World, email: str) -> bool:
     with suppress(asyncio.CancelledError):
         await cast(Any, world.app)(scope, receive, send)
     return answered
+
+
+@pytest.mark.fault("F-09")
+async def test_a_statement_that_hangs_ends_in_time(postgres_url: str, tmp_path: Path) -> None:
+    async with World.running(postgres_url, tmp_path) as world:
+        ada = await world.member()
+        async with world.vestibule.means.database.patient_transaction() as blocker:
+            await blocker.execute(text("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE"))
+            held = await asyncio.gather(ada.get("/v1/me"), world.client().log_in())
+            assert [each.status_code for each in held] == [503, 503]
+            assert all(each.headers["retry-after"] == "5" for each in held)
+            assert (await world.client().get("/healthz")).status_code == 200
+        assert (await ada.get("/v1/me")).status_code == 200
+        assert checked_out(world) == 0
+
+
+async def test_a_migration_may_take_as_long_as_it_needs(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    async with database.patient_transaction() as connection:
+        await connection.execute(text("SELECT pg_sleep(5.5)"))
+    await database.close()
 
 
 @pytest.mark.fault("F-12")

@@ -388,3 +388,47 @@ class TestSpans:
         }
         alike = Settings.load(**{shorter: hour, longer: hour})
         assert getattr(alike, shorter) == hour
+
+
+@pytest.mark.parametrize(
+    "given, named",
+    [
+        ({"session_idle": "60"}, "VESTIBULE_SESSION_IDLE"),
+        (
+            {"mail_transport": "smtp", "smtp_host": "x", "smtp_password": "y"},
+            "VESTIBULE_SMTP_USERNAME",
+        ),
+        (
+            {
+                "mail_transport": "mailgun",
+                "mailgun_api_key": "x",
+                "mailgun_domain": "x.example",
+                "mailgun_base_url": "http://api.mailgun.net",
+            },
+            "VESTIBULE_MAILGUN_BASE_URL",
+        ),
+        (PRODUCTION | {"link_sign_up": "http://app.example/{token}"}, "VESTIBULE_LINK_SIGN_UP"),
+        ({"mail_from": "a..b@x.example"}, "VESTIBULE_MAIL_FROM"),
+        ({"mail_from": "no-reply@exa_mple.com"}, "VESTIBULE_MAIL_FROM"),
+    ],
+)
+def test_what_would_quietly_fail_later_is_refused_at_the_start(
+    given: dict[str, Any], named: str
+) -> None:
+    assert set(refused(**given)) == {named}
+
+
+def test_a_name_with_a_comma_may_send() -> None:
+    assert Settings.load(mail_from="Example, Inc. <no-reply@example.com>").sender
+
+
+def test_origins_are_compared_as_browsers_write_them() -> None:
+    settings = Settings.load(
+        base_url="https://b\u00fccher.example", allowed_origins="https://\u00e4pp.example"
+    )
+    assert {"https://xn--bcher-kva.example", "https://xn--pp-uia.example"} <= settings.origins
+
+
+def test_a_slip_in_the_env_file_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("VESTIBULE_SERVCE_NAME=x\n")
+    assert "VESTIBULE_SERVCE_NAME" in "".join(unknown_variables({}))

@@ -7,9 +7,10 @@ from sqlalchemy import update
 from vestibule.accounts import names, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
+from vestibule.accounts.verification import prove_by_link
 from vestibule.audit import log
 from vestibule.audit.events import Event
-from vestibule.kernel.errors import BadCredentials, Busy, SessionUnknown
+from vestibule.kernel.errors import BadCredentials, Busy, ProofRefused, SessionUnknown
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
@@ -40,8 +41,9 @@ async def log_in(
     fresh = await _fresh_hash(unit, password, seen) if right else None
     opened = None
     if account is not None and right:
-        owner = queries.unchanged(account.id, seen=seen)
-        opened = await store.open_for(unit, owner, remember=remember)
+        opened = await _enter(
+            unit, account, seen=seen, fresh=fresh, remember=remember, instead_of=instead_of
+        )
     if account is None or opened is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(
             unit,
@@ -50,14 +52,52 @@ async def log_in(
             identifier=names.if_address(identifier),
         )
         raise BadCredentials
-
-    await _note(unit, account.id, seen=seen, fresh=fresh)
-    if instead_of is not None:
-        await _replace(unit, instead_of)
-    await log.record(
-        unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
-    )
     return account, opened
+
+
+async def log_in_by_link(
+    unit: Unit,
+    *,
+    token: str,
+    password: str,
+    username: str | None = None,
+    instead_of: SignedIn | None = None,
+) -> store.Opened:
+    """Prove the address of a sign-up by its letter's link, and log in.
+
+    Args:
+        instead_of: who the same browser was signed in as; that session ends.
+
+    Raises:
+        As `prove_by_link`.
+    """
+    account = await prove_by_link(unit, token=token, password=password, username=username)
+    opened = await _enter(unit, account, seen=account.password_hash, instead_of=instead_of)
+    if opened is None:
+        raise ProofRefused
+    return opened
+
+
+async def _enter(
+    unit: Unit,
+    account: Account,
+    *,
+    seen: str | None,
+    fresh: str | None = None,
+    remember: bool = False,
+    instead_of: SignedIn | None = None,
+) -> store.Opened | None:
+    """Open the session, unless the account is not as it was seen, and note the log-in."""
+    owner = queries.unchanged(account.id, seen=seen)
+    opened = await store.open_for(unit, owner, remember=remember)
+    if opened is not None:
+        await _note(unit, account.id, seen=seen, fresh=fresh)
+        if instead_of is not None:
+            await _replace(unit, instead_of)
+        await log.record(
+            unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
+        )
+    return opened
 
 
 def _may_enter(unit: Unit, account: Account) -> bool:

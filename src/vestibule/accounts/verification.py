@@ -8,9 +8,10 @@ from sqlalchemy import update
 from vestibule.accounts import challenges, signup
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
+from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
-from vestibule.kernel.errors import AddressTaken, ProofRefused
+from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
@@ -18,7 +19,12 @@ from vestibule.throttle.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 
 
 async def prove_by_code(
-    unit: Unit, *, handle: str, code: str, username: str | None = None
+    unit: Unit,
+    *,
+    handle: str,
+    code: str,
+    username: str | None = None,
+    caller: SignedIn | None = None,
 ) -> Account:
     """Open (or confirm) the account of a sign-up whose code came by letter.
 
@@ -26,6 +32,7 @@ async def prove_by_code(
         handle: what the client got when it signed up.
         code: as typed; case, hyphen and blanks do not matter.
         username: instead of the one asked for, where that was taken meanwhile.
+        caller: who types it; a first proof ends every session of the account but theirs.
 
     Raises:
         ProofRefused: wrong, used, out of date, or for an address that has an account.
@@ -39,11 +46,16 @@ async def prove_by_code(
     if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
         await _refuse(unit, challenge)
     await counters.give_back(unit, SIGN_UP_CODES, challenge.email_key)
-    return await _prove(unit, challenge, username)
+    return await _prove(unit, challenge, username, caller)
 
 
 async def prove_by_link(
-    unit: Unit, *, token: str, password: str, username: str | None = None
+    unit: Unit,
+    *,
+    token: str,
+    password: str,
+    username: str | None = None,
+    caller: SignedIn | None = None,
 ) -> Account:
     """Open (or confirm) the account of the sign-up whose link was followed.
 
@@ -62,10 +74,15 @@ async def prove_by_link(
     key = str(challenge.id)
     await counters.take(unit, SIGN_UP_PASSWORDS, key)
     chosen = challenges.wanted(unit, challenge).password_hash
-    if not await unit.passwords.matches(password, chosen):
+    try:
+        right = await unit.passwords.matches(password, chosen)
+    except Busy:  # nobody looked at it, so it was no attempt
+        await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
+        raise
+    if not right:
         await _refuse(unit, challenge)
     await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
-    return await _prove(unit, challenge, username)
+    return await _prove(unit, challenge, username, caller)
 
 
 async def _refuse(unit: Unit, challenge: Challenge) -> NoReturn:
@@ -78,12 +95,14 @@ async def _refuse(unit: Unit, challenge: Challenge) -> NoReturn:
     raise ProofRefused
 
 
-async def _prove(unit: Unit, challenge: Challenge, username: str | None) -> Account:
+async def _prove(
+    unit: Unit, challenge: Challenge, username: str | None, caller: SignedIn | None
+) -> Account:
     # Spending comes first: who holds the address's challenges has no one to wait for.
     if not await challenges.spend(unit, challenge):
         await _refuse(unit, challenge)
     if challenge.account_id is not None:
-        account = await _confirm(unit, challenge)
+        account = await _confirm(unit, challenge, caller)
     else:
         account = await _open(unit, challenge, username)
     await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
@@ -101,8 +120,8 @@ async def _open(unit: Unit, challenge: Challenge, username: str | None) -> Accou
         await _refuse(unit, challenge)
 
 
-async def _confirm(unit: Unit, challenge: Challenge) -> Account:
-    """Mark the address of an account that was opened before its proof, and end its sessions.
+async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) -> Account:
+    """Mark the address of an account that was opened before its proof, and end other sessions.
 
     Whoever opened it may have waited inside for the owner of the mailbox to prove it.
     """
@@ -119,5 +138,6 @@ async def _confirm(unit: Unit, challenge: Challenge) -> Account:
     )
     if account is None:
         await _refuse(unit, challenge)
-    await store.end_all(unit, account.id, reason="address_proved")
+    own = caller.session.id if caller and caller.account.id == account.id else None
+    await store.end_all(unit, account.id, reason="address_proved", but=own)
     return account

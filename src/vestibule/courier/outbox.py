@@ -21,7 +21,13 @@ _SEAL = "letter"
 
 
 async def post(unit: Unit, draft: Draft) -> UUID:
-    """Put a letter into the transaction of what it tells about; the courier is woken after it."""
+    """Put a letter into the transaction of what it tells about; the courier is woken after it.
+
+    Raises:
+        ValueError: it displaces older ones without saying whose.
+    """
+    if draft.displaces and draft.account_id is None:
+        raise ValueError("a letter that displaces older ones needs an account_id")
     letter_id = uuid7()
     if draft.displaces:
         await unit.session.execute(

@@ -10,12 +10,12 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from email.utils import parseaddr
 
 from vestibule.courier import outbox
 from vestibule.courier.models import Letter
 from vestibule.courier.rendering import Templates, Unrenderable
 from vestibule.courier.transports import Message, Misconfigured, Permanent, Temporary, Transport
+from vestibule.kernel import mailboxes
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.unit import Means, opening
@@ -26,6 +26,7 @@ AT_ONCE = 8
 # Longer than any transport's time-out, so that a lease ends only with its worker.
 LEASE = timedelta(seconds=30)
 _POLL = 2.0  # for letters of other processes, and those that wait for their next try
+_LAST_CALL = 2.0  # seconds in which letters under way may still arrive at a stop
 _SWEEP = timedelta(minutes=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 _MENDING = timedelta(minutes=1)  # how long to wait for somebody to mend the settings
@@ -37,6 +38,8 @@ class Worker:
         self._transport = transport
         self._templates = Templates(means.settings)
         self._sender = means.settings.sender
+        sender = mailboxes.sender(self._sender)
+        self._domain = sender.domain if sender else "localhost"
         self._woken = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -49,6 +52,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. Whatever goes wrong with one letter or one look is logged."""
+        self._stopping = False
         while not self._stopping:
             self._woken.clear()
             try:
@@ -64,17 +68,18 @@ class Worker:
         self._stopping = True
         self.wake()
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=5)
+            await asyncio.wait(self._under_way, timeout=_LAST_CALL)
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def send_due(self) -> int:
         """Send what is due now, one after the other, and return how many letters were tried."""
-        letters = await self._claim(AT_ONCE)
-        for letter in letters:
-            await self._deliver(letter)
-        return len(letters)
+        tried = 0
+        while letters := await self._claim(1):
+            await self._deliver(letters[0])
+            tried += 1
+        return tried
 
     async def _look(self) -> None:
         now = self._means.clock.now()
@@ -152,9 +157,8 @@ class Worker:
         except Exception as error:  # a host's template may do anything
             log.exception("letter %s (%s) cannot be written", letter.id, letter.kind)
             raise Permanent(f"its template fails: {type(error).__name__}") from error
-        _, address = parseaddr(self._sender)
         return Message(
-            message_id=f"<{letter.id}@{address.rpartition('@')[2]}>",
+            message_id=f"<{letter.id}@{self._domain}>",
             sender=self._sender,
             recipient=letter.recipient,
             subject=rendered.subject,

@@ -25,13 +25,14 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import await_only
 
 from vestibule.kernel.errors import DatabaseUnavailable
 
 _RETRY_AFTER = 5
+_CONNECTING, _STATEMENT = 5, 5  # seconds
 _POSTGRESQL, _SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
 _OPTIONS = frozenset({"host", "port", "user", "password", "ssl", "prepared_statement_cache_size"})
 _HIGHEST_PORT = 65_535
@@ -133,7 +134,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=5,
                 hide_parameters=True,  # digests and addresses have no place in a log
-                connect_args={"timeout": 5, "command_timeout": 10},
+                connect_args={"timeout": _CONNECTING, "command_timeout": _STATEMENT},
             )
             # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one.
             self.reading_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -144,6 +145,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A short transaction of its own, on a connection of its own."""
         async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def patient_transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction whose statements may take as long as they need: migrations."""
+        if self.is_sqlite:
+            async with self.transaction() as connection:
+                yield connection
+            return
+        engine = create_async_engine(
+            self.engine.url, poolclass=NullPool, connect_args={"timeout": _CONNECTING}
+        )
+        async with engine.begin() as connection:
             yield connection
 
     async def close(self) -> None:

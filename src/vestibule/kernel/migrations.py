@@ -106,7 +106,7 @@ async def _migrate(database: Database, run: object, revision: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         run(config(connection), revision)  # type: ignore[operator]
 
-    async with database.transaction() as connection:
+    async with database.patient_transaction() as connection:
         await connection.run_sync(within)
 
 

@@ -36,7 +36,8 @@ class Passwords:
         self._hasher = hasher
         # Made by the same hasher, so a miss costs what a hit costs.
         self._decoy = hasher.hash("decoy")
-        self._threads = ThreadPoolExecutor(threads, "vestibule-hash", _step_back)
+        self._count = threads
+        self._threads: ThreadPoolExecutor | None = None
         self._bound = threads + (_WAITING_A_THREAD * threads if waiting is None else waiting)
         self._taken = 0
         self._guard = threading.Lock()
@@ -63,7 +64,10 @@ class Passwords:
         return self._hasher.check_needs_rehash(hashed)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the threads; the next password starts new ones."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def _verify(self, password: str, hashed: str) -> bool:
         try:
@@ -76,7 +80,10 @@ class Passwords:
             if self._taken >= self._bound:
                 raise Busy(_RETRY_AFTER)
             self._taken += 1
-        done = self._threads.submit(work)
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._count, "vestibule-hash", _step_back)
+            threads = self._threads
+        done = threads.submit(work)
         # The place is given back when the work ends, not when the request does: a client that
         # hangs up must not make room for more hashing than the bound allows.
         done.add_done_callback(self._give_back)

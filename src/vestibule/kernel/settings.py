@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -23,14 +23,16 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from vestibule.kernel import mailboxes
 from vestibule.kernel.database import why_unusable
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import why_weak
 
 PREFIX = "VESTIBULE_"
+_SHORTEST_IDLE = timedelta(minutes=5)
 _NOT_ALONE = (
-    "development mode shows every letter to whoever reaches it; listen on 127.0.0.1, "
-    "or set VESTIBULE_DEV_REMOTE=true"
+    "development mode is for one machine: no https, no secrets of your own; listen on "
+    "127.0.0.1, set up production mode, or set VESTIBULE_DEV_REMOTE=true"
 )
 _SQLITE = (
     "is SQLite; use PostgreSQL, or set VESTIBULE_SQLITE_IN_PRODUCTION=true for one process on "
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     """The address to listen on. In development any other than a loopback one is refused, unless
-    `VESTIBULE_DEV_REMOTE` says that the network may see every letter."""
+    `VESTIBULE_DEV_REMOTE` allows it."""
 
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535)
     """The port to listen on; 0 takes any free one."""
@@ -176,8 +178,8 @@ class Settings(BaseSettings):
     """Serve `/docs` and `/openapi.json`. Default: in development."""
 
     dev_remote: bool = False
-    """Let development listen on other than loopback addresses. Whoever reaches the port can read
-    every letter in it: never on a machine that others reach."""
+    """Let development listen on other than loopback addresses, without https and with a secret and
+    letters that lie in the data directory. `/dev/mailbox` still answers this machine alone."""
 
     @field_validator("allowed_origins", "secrets", mode="before")
     @classmethod
@@ -201,10 +203,11 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            if origin != origin_of(origin) or "*" in origin:
+        read = tuple(origin_of(origin) for origin in value)
+        for origin, same in zip(value, read, strict=True):
+            if not same or "*" in origin or (origin.isascii() and origin != same):
                 raise ValueError("each must be an origin such as https://app.example.com")
-        return value
+        return read
 
     @field_validator("link_sign_up")
     @classmethod
@@ -265,16 +268,10 @@ class Settings(BaseSettings):
         """Yield each field that keeps this from starting, and what to do about it."""
         yield from self._mode_problems()
         yield from self._mail_problems()
+        yield from self._span_problems()
         for secret in self.secrets:
             if weakness := why_weak(secret.get_secret_value()):
                 yield "secrets", weakness
-        for idle, lifetime in (
-            ("session_idle", "session_lifetime"),
-            ("remember_idle", "remember_lifetime"),
-            ("code_lifetime", "sign_up_lifetime"),
-        ):
-            if getattr(self, idle) > getattr(self, lifetime):
-                yield idle, f"must not be longer than {variable(lifetime)}"
         if self.database_url and (words := why_unusable(self.database)):
             yield "database_url", words
         for name, path in _named_files():
@@ -283,6 +280,18 @@ class Settings(BaseSettings):
                 yield field, f"the file that {name} names cannot be read"
         if self.templates_dir and not self.templates_dir.is_dir():
             yield "templates_dir", "is not a directory"
+
+    def _span_problems(self) -> Iterator[tuple[str, str]]:
+        for idle in ("session_idle", "remember_idle"):
+            if getattr(self, idle) < _SHORTEST_IDLE:
+                yield idle, "must be at least 5 minutes: the last use is written once a minute"
+        for idle, lifetime in (
+            ("session_idle", "session_lifetime"),
+            ("remember_idle", "remember_lifetime"),
+            ("code_lifetime", "sign_up_lifetime"),
+        ):
+            if getattr(self, idle) > getattr(self, lifetime):
+                yield idle, f"must not be longer than {variable(lifetime)}"
 
     def _mode_problems(self) -> Iterator[tuple[str, str]]:
         if self.mode == "development":
@@ -304,26 +313,37 @@ class Settings(BaseSettings):
             yield "mail_transport", "set smtp or mailgun"
         if not self.mail_from:
             yield "mail_from", "set the sender's address"
+        if self.link_sign_up and urlsplit(self.link_sign_up).scheme != "https":
+            yield "link_sign_up", "must be https: the link opens an account"
 
     def _mail_problems(self) -> Iterator[tuple[str, str]]:
-        if self.mail_from and not _is_sender(self.mail_from):
+        if self.mail_from and mailboxes.sender(self.mail_from) is None:
             yield "mail_from", "must be an address, or a name and <an address>"
-        if self.mail_transport == "smtp":
-            if not self.smtp_host:
-                yield "smtp_host", "set the mail server's name"
-            if self.smtp_username and not self.smtp_password:
-                yield "smtp_password", "is missing while VESTIBULE_SMTP_USERNAME is set"
-            if (
-                self.smtp_username
-                and self.smtp_security == "none"
-                and not _is_loopback(self.smtp_host)
-            ):
-                yield "smtp_security", "credentials need starttls or tls"
-        if self.mail_transport == "mailgun":
-            if not self.mailgun_api_key:
-                yield "mailgun_api_key", "set the domain's sending key"
-            if not self.mailgun_domain:
-                yield "mailgun_domain", "set the sending domain"
+        match self.mail_transport:
+            case "smtp":
+                yield from self._smtp_problems()
+            case "mailgun":
+                yield from self._mailgun_problems()
+
+    def _smtp_problems(self) -> Iterator[tuple[str, str]]:
+        if not self.smtp_host:
+            yield "smtp_host", "set the mail server's name"
+        if self.smtp_username and not self.smtp_password:
+            yield "smtp_password", "is missing while VESTIBULE_SMTP_USERNAME is set"
+        if self.smtp_password and not self.smtp_username:
+            yield "smtp_username", "is missing while VESTIBULE_SMTP_PASSWORD is set"
+        in_clear = self.smtp_security == "none" and not _is_loopback(self.smtp_host)
+        if self.smtp_username and in_clear:
+            yield "smtp_security", "credentials need starttls or tls"
+
+    def _mailgun_problems(self) -> Iterator[tuple[str, str]]:
+        if not self.mailgun_api_key:
+            yield "mailgun_api_key", "set the domain's sending key"
+        if not self.mailgun_domain:
+            yield "mailgun_domain", "set the sending domain"
+        base = urlsplit(self.mailgun_base_url)
+        if base.scheme != "https" and not _is_loopback(base.hostname or ""):
+            yield "mailgun_base_url", "must be https: the key goes there"
 
     @property
     def in_development(self) -> bool:
@@ -363,9 +383,12 @@ def variable(field: str) -> str:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a warning for each `VESTIBULE_*` variable that is no setting: usually a slip."""
+    """Yield a warning for each `VESTIBULE_*` variable that is no setting: usually a slip.
+
+    In `environ`, and in the `.env` file of the current directory.
+    """
     known = {variable(name) for name in Settings.model_fields}
-    for name in sorted(environ):
+    for name in sorted({*environ, *(each.upper() for each in dotenv_values(".env"))}):
         if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known:
             near = get_close_matches(name, known, n=1)
             yield f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
@@ -380,7 +403,13 @@ def origin_of(url: str) -> str:
         return ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = parts.hostname
+    if ":" in host:
+        host = f"[{host}]"
+    elif not host.isascii():  # browsers send the name as the DNS knows it
+        host = mailboxes.host(host)
+        if not host:
+            return ""
     standard = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + ("" if port in (None, standard) else f":{port}")
 
@@ -429,8 +458,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _is_sender(value: str) -> bool:
-    _, address = parseaddr(value)
-    return "@" in address and not any(sign in value for sign in "\r\n")

@@ -125,7 +125,8 @@ async def opening(
                 await _finish(unit, reading=reading)
                 raise
             await _finish(unit, reading=reading)
-    except (DBAPIError, PoolTimeoutError) as error:
+    except (DBAPIError, PoolTimeoutError, TimeoutError, ConnectionError) as error:
+        # A statement that takes too long ends with a TimeoutError of the driver's, untranslated.
         if _is_passing(error):
             raise DatabaseUnavailable(_RETRY_AFTER) from error
         raise
@@ -185,12 +186,13 @@ async def uninterrupted(work: Awaitable[None]) -> None:
     task.result()
 
 
-# SQLSTATE classes: connection, too many connections or no room, operator intervention,
-# read-only after a failover, serialisation failure and deadlock, lock not available.
-_PASSING = ("08", "53", "57", "25006", "40001", "40P01", "55P03")
+# SQLSTATE classes: connection, password and database (both may be in the middle of a change), no
+# room, operator intervention, read-only after a failover, serialisation failure and deadlock, lock
+# not available.
+_PASSING = ("08", "28", "3D", "53", "57", "25006", "40001", "40P01", "55P03")
 
 
-def _is_passing(error: DBAPIError | PoolTimeoutError) -> bool:
+def _is_passing(error: Exception) -> bool:
     if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None)

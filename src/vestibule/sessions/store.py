@@ -6,10 +6,10 @@ A session is live while nobody has ended it, it is used often enough, and it is 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Boolean, Select, String, Uuid, case, insert, literal, select, update
+from sqlalchemy import Boolean, Select, String, Uuid, case, insert, literal, or_, select, update
 from sqlalchemy.sql import Insert
 
 from vestibule.audit import log
@@ -98,9 +98,16 @@ async def write_touches(unit: Unit) -> None:
         (Session.remember, literal(unit.now + seldom, UtcDateTime)),
         else_=literal(unit.now + often, UtcDateTime),
     )
+    ours = (
+        select(Session.id)
+        .where(Session.id.in_(touched), Session.ended_at.is_(None), Session.seen_at < unit.now)
+        .order_by(Session.id)
+        # What somebody else holds is being touched or ended by them.
+        .with_for_update(skip_locked=True)
+    )
     await unit.session.execute(
         update(Session)
-        .where(Session.id.in_(touched), Session.ended_at.is_(None), Session.seen_at < unit.now)
+        .where(Session.id.in_(ours))
         .values(seen_at=unit.now, idle_until=idle_until)
         .execution_options(synchronize_session=False)
     )
@@ -117,7 +124,7 @@ async def page(
             Session.account_id == account_id,
             Session.ended_at.is_(None),
             Session.expires_at > unit.now,
-            Session.idle_until > unit.now,
+            or_(Session.idle_until > unit.now, Session.id.in_(tuple(unit.means.touched))),
         )
         .order_by(Session.id.desc())
         .limit(most)
@@ -133,10 +140,7 @@ async def end(unit: Unit, account_id: UUID, session_id: UUID, *, reason: str) ->
     Raises:
         SessionUnknown: it is not theirs, or has ended already.
     """
-    ended = await unit.session.scalar(
-        _ending(account_id, unit.now, reason).where(Session.id == session_id)
-    )
-    if ended is None:
+    if not await _end(unit, _theirs(account_id).where(Session.id == session_id), reason):
         raise SessionUnknown
     await log.record(unit, Event.SESSION_ENDED, account_id=account_id, session_id=session_id)
 
@@ -149,22 +153,29 @@ async def log_out(unit: Unit, session: Session) -> None:
 
 async def end_all(unit: Unit, account_id: UUID, *, reason: str, but: UUID | None = None) -> int:
     """End every session of an account, or all but one; return how many ended."""
-    statement = _ending(account_id, unit.now, reason)
+    theirs = _theirs(account_id)
     if but is not None:
-        statement = statement.where(Session.id != but)
-    ended = len((await unit.session.scalars(statement)).all())
-    await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id, session_id=but)
+        theirs = theirs.where(Session.id != but)
+    ended = len(await _end(unit, theirs, reason))
+    await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id)
     return ended
 
 
-def _ending(account_id: UUID, now: datetime, reason: str):  # type: ignore[no-untyped-def]
-    return (
+def _theirs(account_id: UUID) -> Select[UUID]:
+    return select(Session.id).where(Session.account_id == account_id, Session.ended_at.is_(None))
+
+
+async def _end(unit: Unit, rows: Select[UUID], reason: str) -> Sequence[UUID]:
+    """End sessions, locked in the order of ids, as whoever touches many of them does."""
+    locked = rows.order_by(Session.id).with_for_update()
+    ended = await unit.session.scalars(
         update(Session)
-        .where(Session.account_id == account_id, Session.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason)
+        .where(Session.id.in_(locked))
+        .values(ended_at=unit.now, end_reason=reason)
         .returning(Session.id)
         .execution_options(synchronize_session=False)
     )
+    return ended.all()
 
 
 def _spans(settings: Settings, *, remember: bool) -> tuple[timedelta, timedelta]:

@@ -9,7 +9,6 @@ from quart_schema.openapi import OpenAPIProvider
 
 from vestibule.kernel.settings import Settings
 from vestibule.web.api.models import ProblemAnswer
-from vestibule.web.guard import add_headers
 from vestibule.web.pages.rendering import page
 
 Document = dict[str, Any]  # Any: JSON
@@ -34,8 +33,6 @@ def attach(app: Quart, settings: Settings) -> None:
     async def docs() -> Response:
         """Show the description to people, with nothing loaded from anywhere."""
         return page("docs.html", document=schema.openapi_provider.schema())
-
-    app.after_request(add_headers)
 
 
 class Provider(OpenAPIProvider):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from quart import Quart, Request, Response, current_app, request
+from quart.blueprints import BlueprintSetupState
 from quart_auth import Action, AuthUser, QuartAuth
 
 from vestibule.accounts import queries
@@ -20,10 +21,12 @@ from vestibule.sessions.store import Opened
 _AUTH = "vestibule_auth"
 
 
-def attach(app: Quart, vestibule: Vestibule) -> None:
-    """Give `app` our cookie, beside whatever quart-auth the host uses for its own."""
+def attach(state: BlueprintSetupState) -> None:
+    """Give the app that a surface is registered on our cookie, beside quart-auth's own."""
+    app = cast(Quart, state.app)
     if _AUTH in app.extensions:
         return
+    vestibule: Vestibule = app.extensions["vestibule"]
     settings = vestibule.settings
     name = "vestibule" if settings.in_development else "__Host-vestibule"
     app.extensions[_AUTH] = _Auth(
@@ -122,8 +125,10 @@ class _Auth(QuartAuth):
     serializer_class = cast(Any, _PassThrough)  # Any: typed as itsdangerous' own class
 
     def resolve_user(self) -> _Visitor:
-        # Who sends another credential wants to be judged by that one, not by a cookie beside it.
-        if "Authorization" in request.headers:
+        # Who sends a token, even a broken one, is judged by it and not by a cookie beside it. Other
+        # schemes are a proxy's in front of us.
+        said = request.headers.getlist("Authorization")
+        if any(each.lower().startswith("bearer") for each in said):
             return _Visitor(None)
         return _Visitor(self.load_cookie())
 

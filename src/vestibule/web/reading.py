@@ -5,7 +5,9 @@ about, an attacker can use. Here such a body is refused, whatever the route.
 """
 
 import json
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from quart import request
@@ -13,6 +15,10 @@ from quart_schema import RequestSchemaValidationError
 
 from vestibule.kernel.errors import FieldError, InvalidFields, MalformedBody, WrongMediaType
 
+View = TypeVar("View", bound=Callable[..., Awaitable[object]])
+
+_UNKNOWN = ("unknown_field", "This field is not known here.")
+_NO_OBJECT = FieldError("", "object_expected", "Send a JSON object.")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
 # Our bodies are flat. Whoever parses after us starts deeper in the stack and would fail first.
@@ -50,6 +56,25 @@ async def check_json() -> None:
         raise MalformedBody(f"The body is not plain JSON: {error}.") from None
 
 
+def takes_no_fields(view: View) -> View:
+    """Have a route refuse a body that says anything: there is nothing that it would listen to.
+
+    Raises:
+        InvalidFields: the body is neither missing nor `{}`.
+    """
+
+    @wraps(view)
+    async def checked(*args: object, **named: object) -> object:
+        said = await request.get_json() if await request.get_data() else {}
+        if not isinstance(said, dict):
+            raise InvalidFields([_NO_OBJECT])
+        if said:
+            raise InvalidFields([FieldError(name[:80], *_UNKNOWN) for name in said])
+        return await view(*args, **named)
+
+    return cast(View, checked)
+
+
 async def form(*fields: str) -> dict[str, str]:
     """Return the fields of a posted form, each once; those that are missing are empty.
 
@@ -73,7 +98,7 @@ def shape_errors(error: RequestSchemaValidationError) -> InvalidFields:
     """Turn what pydantic found into our words, which never repeat what was sent."""
     cause = error.validation_error
     if not isinstance(cause, ValidationError):
-        return InvalidFields([FieldError("", "object_expected", "Send a JSON object.")])
+        return InvalidFields([_NO_OBJECT])
     return InvalidFields(
         [
             FieldError(

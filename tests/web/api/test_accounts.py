@@ -234,6 +234,7 @@ async def test_an_account_may_open_before_the_proof_where_the_settings_say_so(
         proved = await other.prove(sign_up=asked.json()["sign_up"], code=first.code)
         assert proved.json()["email_verified"] is True
         assert (await ada.get("/v1/me")).status_code == 401, "the first proof ends what was open"
+        assert (await other.get("/v1/me")).status_code == 200, "but not the session that proves"
         assert (await ada.log_in()).json()["account"]["email_verified"] is True
 
 

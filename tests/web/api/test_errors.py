@@ -1,5 +1,7 @@
 """Every no is `application/problem+json` with a stable code and a request id."""
 
+from typing import Any, cast  # Any: ASGI's own types are stricter than its servers
+
 import httpx
 import pytest
 
@@ -73,3 +75,38 @@ async def test_health_is_told_to_anybody(world: World) -> None:
     for path in ("/healthz", "/readyz"):
         answer = await world.client().get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [("POST", "/v1/logout"), ("POST", "/v1/logout-all"), ("DELETE", "/v1/me/sessions")],
+)
+@pytest.mark.parametrize(
+    "content, field", [(b'{"all": true}', "all"), (b"[1]", ""), (b"null", ""), (b'"x"', "")]
+)
+async def test_a_route_without_fields_takes_none(
+    world: World, method: str, path: str, content: bytes, field: str
+) -> None:
+    ada = await world.member()
+    json = {"Content-Type": "application/json"}
+    refused = await ada.request(method, path, content=content, headers=json)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+    assert (await ada.get("/v1/me")).status_code == 200
+    assert (await ada.request(method, path, content=b"{}", headers=json)).status_code == 204
+
+
+async def test_a_websocket_is_closed_before_it_opens(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/me", "headers": [], "query_string": b""}
+    await cast(Any, world.app)(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+    assert caplog.text == ""

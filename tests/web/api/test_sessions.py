@@ -1,7 +1,9 @@
 """Logging in and out, and the devices one is signed in on."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
@@ -9,6 +11,7 @@ from sqlalchemy import select, update
 from tests.world import CHEAP, PASSWORD, World
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Detail, Entry
+from vestibule.sessions import store
 from vestibule.sessions.models import Session
 
 
@@ -212,3 +215,40 @@ async def test_a_password_typed_at_another_account_is_wrong(world: World) -> Non
     await world.member("ada@example.org")
     await world.member("bob@example.org", password="bob's own secret")
     assert (await world.browser().log_in("bob@example.org", PASSWORD)).status_code == 401
+
+
+async def test_a_proxys_own_password_in_front_does_not_hide_the_cookie(world: World) -> None:
+    ada = await world.member()
+    basic = {"Authorization": "Basic c3RhZ2luZzpzdGFnaW5n"}
+    assert (await ada.get("/v1/me", headers=basic)).status_code == 200
+    assert (await ada.post("/v1/logout", headers=basic)).status_code == 204
+    assert await world.rows(select(Session.id).where(Session.ended_at.is_(None))) == []
+
+
+async def test_an_app_that_was_stopped_starts_again(database_url: str, tmp_path: Path) -> None:
+    async with World.running(database_url, tmp_path) as world:
+        await world.member()
+        await world.app.shutdown()
+        await world.app.startup()
+        assert (await world.browser().log_in()).status_code == 200
+
+
+async def test_touching_many_and_ending_all_at_once_wait_for_nobody(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with World.running(postgres_url, tmp_path) as world:
+        ada = await world.member()
+        for _ in range(40):
+            await world.browser().log_in()
+        for _ in range(30):
+            world.clock.move(timedelta(minutes=2))
+            rows = await world.rows(select(Session.id))
+            await world.rows(update(Session).values(ended_at=None).returning(Session.id))
+            world.vestibule.means.touched.update(row[0] for row in rows)
+            me = (await ada.get("/v1/me")).json()["id"]
+            await asyncio.gather(world.vestibule.write_touches(), end_everything(world, UUID(me)))
+
+
+async def end_everything(world: World, account_id: UUID) -> None:
+    async with world.vestibule.unit() as unit:
+        await store.end_all(unit, account_id, reason="test")

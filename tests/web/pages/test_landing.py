@@ -1,13 +1,19 @@
 """The page behind the link of a sign-up letter, used as a browser without script would."""
 
 import re
+from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
+from quart import Quart
 from sqlalchemy import select
 
-from tests.world import PASSWORD, Client, World
+from tests.world import CHEAP, PASSWORD, Client, World
+from vestibule import Settings, Vestibule
 from vestibule.accounts.models import Account, Challenge
+from vestibule.audit.log import Entry
+from vestibule.web.pages import landing
 
 
 async def post(browser: Client, **fields: str) -> httpx.Response:
@@ -27,7 +33,7 @@ async def test_the_link_shows_a_button_and_the_button_signs_in(world: World) -> 
     assert token
     assert token[1] == letter.token
     entered = await post(browser, token=token[1], password=PASSWORD)
-    assert (entered.status_code, entered.headers["location"]) == (303, "/verify-email")
+    assert (entered.status_code, entered.headers["location"]) == (303, "verify-email")
     done = await browser.get("/verify-email")
     assert "signed in as ada@example.org" in done.text
     assert (await browser.get("/v1/me")).json()["email_verified"] is True
@@ -114,3 +120,57 @@ async def test_another_site_cannot_post_the_form(world: World) -> None:
         )
         assert answer.status_code == 403
     assert (await post(world.client(), token=letter.token, password=PASSWORD)).status_code == 303
+
+
+async def test_the_page_works_under_a_path_of_a_proxy(database_url: str, tmp_path: Path) -> None:
+    async with World.running(
+        database_url, tmp_path, base_url="http://localhost:8000/auth"
+    ) as world:
+        await world.client(Origin="http://localhost:8000").post(
+            "http://localhost:8000/v1/accounts",
+            json={"email": "ada@example.org", "password": PASSWORD},
+        )
+        while await world.vestibule.courier.send_due():
+            pass
+        mailbox = await world.client().get(
+            "http://localhost:8000/dev/mailbox", headers={"Accept": "application/json"}
+        )
+        [link] = mailbox.json()[0]["links"]
+        assert link.startswith("http://localhost:8000/auth/verify-email?token=")
+        shown = await world.client().get(f"http://localhost:8000{link.partition('/auth')[2]}")
+        action = re.search(r'action="([^"]+)"', shown.text)
+        assert action
+        assert urljoin(link, action[1]) == "http://localhost:8000/auth/verify-email"
+
+
+async def test_signing_in_by_the_link_is_a_log_in(world: World) -> None:
+    bob = await world.member("bob@example.org")
+    former = bob.cookies["vestibule"]
+    await world.browser().sign_up()
+    letter = (await world.mails("ada@example.org"))[-1]
+    assert (await post(bob, token=letter.token, password=PASSWORD)).status_code == 303
+    assert (await bob.get("/v1/me")).json()["email"] == "ada@example.org"
+    old = world.client(Cookie=f"vestibule={former}")
+    assert (await old.get("/v1/me")).status_code == 401, "one browser, one session"
+    noted = select(Account.last_login_at).where(Account.email == "ada@example.org")
+    assert (await world.rows(noted))[0][0] is not None
+    events = [event for (event,) in await world.rows(select(Entry.event).order_by(Entry.id))]
+    assert events[-3:] == ["address.proved", "session.ended", "login.succeeded"]
+
+
+async def test_the_landing_pages_stand_alone(sqlite_url: str, tmp_path: Path) -> None:
+    host = Quart("host")
+    settings = Settings.load(database_url=sqlite_url, data_dir=tmp_path / "data", courier=False)
+    Vestibule(settings, hasher=CHEAP).init_app(host)
+    host.register_blueprint(landing.blueprint())
+    async with host.test_app() as app:
+        answer = await app.test_client().get("/verify-email?token=x")
+        assert answer.status_code == 200
+        wrong = await app.test_client().post(
+            "/verify-email",
+            form={"token": "x", "password": "y"},
+            headers={"Sec-Fetch-Site": "same-origin"},
+        )
+        assert wrong.status_code == 400
+    async with host.test_app() as app:  # started again
+        assert (await app.test_client().get("/verify-email")).status_code == 200

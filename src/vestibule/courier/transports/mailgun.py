@@ -45,12 +45,8 @@ class Mailgun:
         base, domain = settings.mailgun_base_url, in_path(settings.mailgun_domain, safe="")
         self._url = f"{base}/v3/{domain}/messages"
         self._key = settings.mailgun_api_key.get_secret_value() if settings.mailgun_api_key else ""
-        self._own = None
-        if http is None:
-            # A data centre may let nothing out but through the proxy that its environment names,
-            # and TLS hides the key from it. Plain http is for a stub: it stays on this machine.
-            http = self._own = httpx.AsyncClient(trust_env=base.startswith("https:"))
-        self._http = http
+        self._given = http
+        self._own: httpx.AsyncClient | None = None
         self._clock = clock or SystemClock()
         self._patience = patience
 
@@ -73,7 +69,7 @@ class Mailgun:
         try:
             async with (
                 asyncio.timeout(self._patience),
-                self._http.stream(
+                self._http().stream(
                     "POST",
                     self._url,
                     data=form,
@@ -93,6 +89,16 @@ class Mailgun:
     async def close(self) -> None:
         if self._own is not None:
             await self._own.aclose()
+            self._own = None
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            # A data centre may let nothing out but through the proxy that its environment names,
+            # and TLS hides the key from it. Plain http is for a stub: it stays on this machine.
+            self._own = httpx.AsyncClient(trust_env=self._url.startswith("https:"))
+        return self._own
 
     def _verdict(
         self, response: httpx.Response, answer: dict[str, object], message: Message | None

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import parseaddr
 
 import aiosmtplib
 
@@ -20,6 +19,7 @@ from vestibule.courier.transports import (
 )
 from vestibule.courier.transports.envelope import Envelope, address_to
 from vestibule.courier.transports.replies import quote
+from vestibule.kernel import mailboxes
 from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.settings import Settings
 
@@ -27,11 +27,8 @@ _PATIENCE = 20.0  # seconds for a letter, from connecting to the server's last w
 _GOODBYE = 2.0
 # RFC 4954 and RFC 3207: said at any command, these are about us and not about the letter.
 _NOT_LET_IN = {530, 534, 535, 538}
-_REFUSED_LETTER = (
-    aiosmtplib.SMTPSenderRefused,
-    aiosmtplib.SMTPRecipientRefused,
-    aiosmtplib.SMTPDataError,
-)
+_TOO_LARGE = 552
+_REFUSED_LETTER = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
 
 
 class Smtp:
@@ -45,7 +42,8 @@ class Smtp:
         clock: Clock | None = None,
         patience: float = _PATIENCE,
     ) -> None:
-        _, self._sender = parseaddr(settings.sender)
+        sender = mailboxes.sender(settings.sender)
+        self._name = sender.domain if sender else "localhost"
         self._host = settings.smtp_host
         self._port = settings.smtp_port
         self._security = settings.smtp_security
@@ -68,7 +66,7 @@ class Smtp:
 
     async def check(self) -> str:
         """Connect, encrypt and log in as for a letter, and leave."""
-        async with self._entered(self._sender.rpartition("@")[2]) as client:
+        async with self._entered(self._name) as client:
             await client.ehlo()
         entered = "answers, and lets us in" if self._username else "answers"
         return f"{self._host}:{self._port} {entered} (security: {self._security})"
@@ -145,6 +143,8 @@ class Smtp:
         if at_the_door or not 500 <= error.code <= 599:  # noqa: PLR2004 - RFC 5321, 4.2.1
             return Temporary(why)
         if isinstance(error, _REFUSED_LETTER) and error.code not in _NOT_LET_IN:
+            return Permanent(why)
+        if isinstance(error, aiosmtplib.SMTPSenderRefused) and error.code == _TOO_LARGE:
             return Permanent(why)
         return Misconfigured(why)
 

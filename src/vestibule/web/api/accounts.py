@@ -59,6 +59,7 @@ async def prove(data: ProofBody) -> AccountAnswer:
     sign-up. If the username was taken meanwhile, the answer is 409 and nothing is spent: send the
     same again with another `username`.
     """
+    known = await identity.somebody()
     async with current_vestibule().unit(caller=identity.caller()) as unit:
         match data.sign_up, data.code, data.token, data.password:
             case None, None, str(token), SecretStr() as password:
@@ -67,10 +68,11 @@ async def prove(data: ProofBody) -> AccountAnswer:
                     token=token,
                     password=password.get_secret_value(),
                     username=data.username,
+                    caller=known,
                 )
             case str(handle), str(code), None, None:
                 account = await prove_by_code(
-                    unit, handle=handle, code=code, username=data.username
+                    unit, handle=handle, code=code, username=data.username, caller=known
                 )
             case _:
                 raise InvalidFields([_EITHER])

@@ -9,7 +9,7 @@ from vestibule.accounts.login import log_in
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
 from vestibule.sessions import store
-from vestibule.web import identity
+from vestibule.web import identity, reading
 from vestibule.web.api.models import (
     AccountAnswer,
     LoginAnswer,
@@ -49,6 +49,7 @@ async def open_session(data: LoginBody) -> LoginAnswer:
 
 @blueprint.post("/logout")
 @tag(["Sessions"])
+@reading.takes_no_fields
 async def log_out() -> tuple[str, int]:
     """Log out
 
@@ -64,6 +65,7 @@ async def log_out() -> tuple[str, int]:
 
 @blueprint.post("/logout-all")
 @tag(["Sessions"])
+@reading.takes_no_fields
 async def log_out_everywhere() -> tuple[str, int]:
     """Log out everywhere
 
@@ -99,6 +101,7 @@ async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
 
 @blueprint.delete("/me/sessions/<session_id>")
 @tag(["Sessions"])
+@reading.takes_no_fields
 async def end_session(session_id: str) -> tuple[str, int]:
     """Sign one device out"""
     known = await identity.signed_in()
@@ -115,6 +118,7 @@ async def end_session(session_id: str) -> tuple[str, int]:
 
 @blueprint.delete("/me/sessions")
 @tag(["Sessions"])
+@reading.takes_no_fields
 async def end_other_sessions() -> tuple[str, int]:
     """Sign all other devices out"""
     known = await identity.signed_in()

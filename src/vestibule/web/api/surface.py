@@ -1,6 +1,5 @@
 """The native API: its routes, and its words for every error."""
 
-from datetime import timedelta
 from typing import cast
 
 from quart import Blueprint, Quart
@@ -29,8 +28,9 @@ def _weak(error: VestibuleError) -> str:
 
 def _wait(error: VestibuleError) -> str:
     assert isinstance(error, errors.TryLater)
-    wait = timedelta(seconds=error.retry_after)
-    return f"Too many attempts. Try again in {wait}; the link in the letter still works."
+    hours, seconds = divmod(error.retry_after, 3600)
+    wait = f"{hours} h {seconds // 60} min" if hours else f"{seconds // 60} min {seconds % 60} s"
+    return f"Too many attempts. Try again in {wait}."
 
 
 ANSWERS: Answers = {
@@ -61,14 +61,15 @@ def blueprint() -> Blueprint:
     api.register_blueprint(sessions.blueprint)
     guard.protect(api)
     api.before_request(reading.check_json)
-    api.record_once(_attach)
+    api.record_once(identity.attach)
+    api.record_once(_read_bodies)
     speak(api, ANSWERS)
     return api
 
 
-def _attach(state: BlueprintSetupState) -> None:
+def _read_bodies(state: BlueprintSetupState) -> None:
+    """Have quart-schema where the host has none: the routes need it."""
     app = cast(Quart, state.app)
-    identity.attach(app, app.extensions["vestibule"])
     if "QUART_SCHEMA" not in app.extensions:
         QuartSchema(
             app,

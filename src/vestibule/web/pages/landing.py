@@ -1,15 +1,13 @@
 """Where the links in letters lead. A GET shows a button, and only its POST spends anything."""
 
-from quart import Blueprint, Response, redirect, request, url_for
+from quart import Blueprint, Response, redirect, request
 from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
-from vestibule.accounts import queries
-from vestibule.accounts.verification import prove_by_link
+from vestibule.accounts.login import log_in_by_link
 from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
-from vestibule.sessions import store
 from vestibule.web import guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
 from vestibule.web.pages.rendering import page
@@ -37,6 +35,9 @@ ANSWERS: Answers = {
     errors.CrossSite: (403, "Another site sent this form. Open the link in your letter again."),
 }
 
+# Relative: a proxy may keep us under a path of its own.
+_HERE = "verify-email"
+
 # After these somebody may want to try once more, with the form still there.
 _TRY_AGAIN = (
     errors.ProofRefused,
@@ -52,6 +53,7 @@ def blueprint() -> Blueprint:
     """Return the landing pages, at the paths that the letters name."""
     landing = Blueprint("vestibule_landing", __name__)
     guard.protect(landing)
+    landing.record_once(identity.attach)
     speak(landing, ANSWERS, _wrong)
 
     @landing.get("/verify-email")
@@ -69,21 +71,20 @@ def blueprint() -> Blueprint:
     async def prove() -> ResponseReturnValue:
         """Open the account of the link, and sign in."""
         fields = await reading.form("token", "password", "username")
+        former = await identity.somebody()
         try:
             async with current_vestibule().unit(caller=identity.caller()) as unit:
-                account = await prove_by_link(
+                opened = await log_in_by_link(
                     unit,
                     token=fields["token"],
                     password=fields["password"],
                     username=fields["username"] or None,
+                    instead_of=former,
                 )
-                owner = queries.unchanged(account.id, seen=account.password_hash)
-                opened = await store.open_for(unit, owner, remember=False)
         except _TRY_AGAIN as error:
             return _form(fields["token"], error=error)
-        if opened is not None:
-            identity.sign_in(opened)
-        return redirect(url_for(".verify_email"), 303)
+        identity.sign_in(opened)
+        return redirect(_HERE, 303)
 
     return landing
 
@@ -94,7 +95,7 @@ def _form(token: str, *, error: VestibuleError | None = None) -> Response:
         "verify_email.html",
         status,
         token=token,
-        action=url_for(".verify_email"),
+        action=_HERE,
         wrong=wrong,
         ask_username=isinstance(error, (errors.UsernameTaken, errors.InvalidUsername)),
     )
