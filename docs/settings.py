@@ -21,7 +21,7 @@ GROUPS = {
         "dev_remote",
         "api_docs",
     ),
-    "Database": ("database_url", "database_pool_size", "sqlite_in_production"),
+    "Database": ("database_url", "database_pool_size", "keep_finished", "sqlite_in_production"),
     "Secrets and passwords": ("secrets", "hash_threads"),
     "Mail": (
         "mail_transport",

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar  # Any: what a coroutine is sent
 
@@ -168,6 +169,7 @@ COMMANDS_OF_THE_DATABASE = [
     ("courier", "run"),
     ("courier", "status"),
     ("courier", "retry"),
+    ("prune",),
 ]
 
 
@@ -289,7 +291,7 @@ def test_a_newer_schema_is_left_alone(on_each: Shell) -> None:
         assert "schema 9999, which is newer" in on_each.fails(*words)
 
 
-@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE[-5:], ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE[5:], ids=" ".join)
 def test_production_says_the_command_that_makes_the_schema(
     empty_url: str, words: tuple[str, ...]
 ) -> None:
@@ -502,6 +504,32 @@ def test_a_courier_of_its_own_sends_and_stops_when_told(
         assert courier.returncode == 0
         assert "Traceback" not in errors
     assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
+
+
+# --- prune ---
+
+
+def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
+    said = (
+        "sessions   0 removed\nchallenges 0 removed\nletters    {} removed\ncounters   0 removed\n"
+    )
+    _post(on_each, state=State.SENT)
+    _post(on_each)
+    assert on_each.works("prune") == said.format(0)
+    on_each.variables["VESTIBULE_KEEP_FINISHED"] = "1"
+
+    async def expire() -> None:
+        vestibule = on_each.vestibule()
+        async with vestibule.unit() as unit:
+            await unit.session.execute(
+                update(Letter).values(expires_at=unit.now - timedelta(minutes=1))
+            )
+        await vestibule.stop()
+
+    run(expire())
+    assert on_each.works("prune") == said.format(1)
+    assert on_each.works("prune") == said.format(0)
+    assert _states(on_each) == ["queued"]
 
 
 # --- doctor ---

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
     """Connections to PostgreSQL that this process may hold. More help only while the database has
     idle cores; the sum over all processes must stay below its `max_connections`."""
 
+    keep_finished: Span = timedelta(days=30)
+    """How long sessions that are over, and letters that are out of date, stay for whoever looks
+    into what happened. Then `vestibule prune`, which the server also does by itself, removes them.
+    Longer costs room, and keeps addresses of people for longer."""
+
     sqlite_in_production: bool = False
     """Run production on SQLite: one process, one machine, your own backups of one file."""
 
