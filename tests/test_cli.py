@@ -20,6 +20,7 @@ from sqlalchemy import select, text, update
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
+from vestibule.accounts.models import Account
 from vestibule.audit.events import Event
 from vestibule.cli import main
 from vestibule.courier import letters, outbox
@@ -166,6 +167,9 @@ COMMANDS_OF_THE_DATABASE = [
     ("db", "check"),
     ("accounts", "show", "ada"),
     ("accounts", "create", "--username", "ada", "--password-stdin"),
+    ("accounts", "list"),
+    ("accounts", "disable", "ada"),
+    ("accounts", "enable", "ada"),
     ("courier", "run"),
     ("courier", "status"),
     ("courier", "retry"),
@@ -425,6 +429,73 @@ def test_leaving_a_prompt_ends_without_a_trace(shell: Shell) -> None:
 @pytest.mark.parametrize("name", ["nobody", "no@example.org", "", "0199" * 8])
 def test_an_account_that_there_is_not_is_one_line(shell: Shell, name: str) -> None:
     assert "no account" in shell.fails("accounts", "show", name)
+
+
+def _open(shell: Shell, *usernames: str) -> None:
+    for name in usernames:
+        create = ("accounts", "create", "--username", name, "--password-stdin")
+        shell.works(*create, answers=f"{PASSWORD}\n")
+
+
+def _listed(shell: Shell, *options: str) -> list[str]:
+    lines = shell.works("accounts", "list", *options).splitlines()
+    return [line.split()[-1] for line in lines]
+
+
+def test_accounts_are_listed_in_pages_newest_first(on_each: Shell) -> None:
+    nobody = on_each.type("accounts", "list")
+    assert (nobody.exit_code, nobody.stdout, nobody.stderr) == (0, "", "no accounts\n")
+    _open(on_each, "ada", "bob", "cleo", "dora", "emil")
+    assert _listed(on_each) == ["emil", "dora", "cleo", "bob", "ada"]
+
+    page = on_each.type("accounts", "list", "--limit", "2")
+    assert [line.split()[-1] for line in page.stdout.splitlines()] == ["emil", "dora"]
+    found = re.fullmatch(r"There are more: (--before) (\S+)\n", page.stderr)
+    assert found
+    rest = on_each.type("accounts", "list", "--limit", "3", *found.groups())
+    assert [line.split()[-1] for line in rest.stdout.splitlines()] == ["cleo", "bob", "ada"]
+    assert rest.stderr == ""
+
+    on_each.works("accounts", "disable", "bob")
+    assert _listed(on_each, "--state", "disabled") == ["bob"]
+    assert _listed(on_each, "--state", "active") == ["emil", "dora", "cleo", "ada"]
+    assert on_each.works("accounts", "list", "--state", "closing") == ""
+    for wrong in (("--state", "gone"), ("--limit", "0"), ("--limit", "x"), ("--before", "x")):
+        assert on_each.type("accounts", "list", *wrong).exit_code == 2
+
+
+def test_a_listed_account_is_a_line_with_all_its_names(shell: Shell) -> None:
+    create = ("accounts", "create", "--email", "Ada@example.org", "--username", "ada")
+    shell.works(*create, "--password-stdin", answers=f"{PASSWORD}\n")
+    line = shell.works("accounts", "list")
+    assert re.fullmatch(r"[0-9a-f-]{36}  active    \d{4}-\d\d-\d\d  Ada@example.org  ada\n", line)
+
+
+def test_an_account_is_shut_and_opened_again_and_twice_does_no_harm(on_each: Shell) -> None:
+    _open(on_each, "ada")
+    assert on_each.works("accounts", "enable", "ada") == "ada is active already\n"
+    assert on_each.works("accounts", "disable", "ADA") == "ADA is disabled\n"
+    assert on_each.works("accounts", "disable", "ada") == "ada is disabled already\n"
+    assert "disabled" in on_each.works("accounts", "show", "ada")
+    assert on_each.works("accounts", "enable", "ada") == "ada is active\n"
+    for name in ("nobody", "no@example.org", "", "0199" * 8):
+        assert "no account" in on_each.fails("accounts", "disable", name)
+        assert "no account" in on_each.fails("accounts", "enable", name)
+
+
+def test_an_account_that_its_owner_closes_stays_so(on_each: Shell) -> None:
+    _open(on_each, "ada")
+
+    async def close() -> None:
+        vestibule = on_each.vestibule()
+        async with vestibule.unit() as unit:
+            await unit.session.execute(update(Account).values(state="closing"))
+        await vestibule.stop()
+
+    run(close())
+    for turn in ("disable", "enable"):
+        assert on_each.fails("accounts", turn, "ada") == "Error: ada is closing, and stays so"
+    assert "closing" in on_each.works("accounts", "show", "ada")
 
 
 # --- courier ---

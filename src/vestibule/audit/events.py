@@ -7,6 +7,8 @@ class Event(StrEnum):
     SIGN_UP_ASKED = "sign_up.asked"
     SIGN_UP_LETTER_ASKED = "sign_up.letter_asked"
     ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_DISABLED = "account.disabled"
+    ACCOUNT_ENABLED = "account.enabled"
     ADDRESS_PROVED = "address.proved"
     PROOF_REFUSED = "proof.refused"
     LOGIN_SUCCEEDED = "login.succeeded"
