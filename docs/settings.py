@@ -37,7 +37,7 @@ GROUPS = {
         "mailgun_base_url",
     ),
     "Letters": ("templates_dir", "link_sign_up"),
-    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime"),
+    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime", "username_change"),
     "Sessions": ("session_idle", "session_lifetime", "remember_idle", "remember_lifetime"),
 }
 HEAD = """\

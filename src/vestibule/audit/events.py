@@ -7,6 +7,7 @@ class Event(StrEnum):
     SIGN_UP_ASKED = "sign_up.asked"
     SIGN_UP_LETTER_ASKED = "sign_up.letter_asked"
     ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_DISABLED = "account.disabled"
     ACCOUNT_ENABLED = "account.enabled"
     ADDRESS_PROVED = "address.proved"

@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     whose first minute must not wait for mail; it costs the certainty that every account's address
     is its owner's, and a stranger can learn by signing up whether an address has an account."""
 
+    username_change: bool = False
+    """Let people change their username. The old one is free at once: whoever takes it may be
+    mistaken for the one before, wherever usernames are how people know each other."""
+
     session_idle: Span = timedelta(hours=24)
     """A session that is not used for this long ends (ISO 8601, `PT24H`, or seconds)."""
 
