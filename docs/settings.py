@@ -21,7 +21,7 @@ GROUPS = {
         "dev_remote",
         "api_docs",
     ),
-    "Database": ("database_url", "database_pool_size", "sqlite_in_production"),
+    "Database": ("database_url", "database_pool_size", "keep_finished", "sqlite_in_production"),
     "Secrets and passwords": ("secrets", "hash_threads"),
     "Mail": (
         "mail_transport",
@@ -37,7 +37,7 @@ GROUPS = {
         "mailgun_base_url",
     ),
     "Letters": ("templates_dir", "link_sign_up"),
-    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime"),
+    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime", "username_change"),
     "Sessions": ("session_idle", "session_lifetime", "remember_idle", "remember_lifetime"),
 }
 HEAD = """\

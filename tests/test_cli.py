@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar  # Any: what a coroutine is sent
 
@@ -19,6 +20,7 @@ from sqlalchemy import select, text, update
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
+from vestibule.accounts.models import Account
 from vestibule.audit.events import Event
 from vestibule.cli import main
 from vestibule.courier import letters, outbox
@@ -165,9 +167,13 @@ COMMANDS_OF_THE_DATABASE = [
     ("db", "check"),
     ("accounts", "show", "ada"),
     ("accounts", "create", "--username", "ada", "--password-stdin"),
+    ("accounts", "list"),
+    ("accounts", "disable", "ada"),
+    ("accounts", "enable", "ada"),
     ("courier", "run"),
     ("courier", "status"),
     ("courier", "retry"),
+    ("prune",),
 ]
 
 
@@ -289,7 +295,7 @@ def test_a_newer_schema_is_left_alone(on_each: Shell) -> None:
         assert "schema 9999, which is newer" in on_each.fails(*words)
 
 
-@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE[-5:], ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE[5:], ids=" ".join)
 def test_production_says_the_command_that_makes_the_schema(
     empty_url: str, words: tuple[str, ...]
 ) -> None:
@@ -425,6 +431,73 @@ def test_an_account_that_there_is_not_is_one_line(shell: Shell, name: str) -> No
     assert "no account" in shell.fails("accounts", "show", name)
 
 
+def _open(shell: Shell, *usernames: str) -> None:
+    for name in usernames:
+        create = ("accounts", "create", "--username", name, "--password-stdin")
+        shell.works(*create, answers=f"{PASSWORD}\n")
+
+
+def _listed(shell: Shell, *options: str) -> list[str]:
+    lines = shell.works("accounts", "list", *options).splitlines()
+    return [line.split()[-1] for line in lines]
+
+
+def test_accounts_are_listed_in_pages_newest_first(on_each: Shell) -> None:
+    nobody = on_each.type("accounts", "list")
+    assert (nobody.exit_code, nobody.stdout, nobody.stderr) == (0, "", "no accounts\n")
+    _open(on_each, "ada", "bob", "cleo", "dora", "emil")
+    assert _listed(on_each) == ["emil", "dora", "cleo", "bob", "ada"]
+
+    page = on_each.type("accounts", "list", "--limit", "2")
+    assert [line.split()[-1] for line in page.stdout.splitlines()] == ["emil", "dora"]
+    found = re.fullmatch(r"There are more: (--before) (\S+)\n", page.stderr)
+    assert found
+    rest = on_each.type("accounts", "list", "--limit", "3", *found.groups())
+    assert [line.split()[-1] for line in rest.stdout.splitlines()] == ["cleo", "bob", "ada"]
+    assert rest.stderr == ""
+
+    on_each.works("accounts", "disable", "bob")
+    assert _listed(on_each, "--state", "disabled") == ["bob"]
+    assert _listed(on_each, "--state", "active") == ["emil", "dora", "cleo", "ada"]
+    assert on_each.works("accounts", "list", "--state", "closing") == ""
+    for wrong in (("--state", "gone"), ("--limit", "0"), ("--limit", "x"), ("--before", "x")):
+        assert on_each.type("accounts", "list", *wrong).exit_code == 2
+
+
+def test_a_listed_account_is_a_line_with_all_its_names(shell: Shell) -> None:
+    create = ("accounts", "create", "--email", "Ada@example.org", "--username", "ada")
+    shell.works(*create, "--password-stdin", answers=f"{PASSWORD}\n")
+    line = shell.works("accounts", "list")
+    assert re.fullmatch(r"[0-9a-f-]{36}  active    \d{4}-\d\d-\d\d  Ada@example.org  ada\n", line)
+
+
+def test_an_account_is_shut_and_opened_again_and_twice_does_no_harm(on_each: Shell) -> None:
+    _open(on_each, "ada")
+    assert on_each.works("accounts", "enable", "ada") == "ada is active already\n"
+    assert on_each.works("accounts", "disable", "ADA") == "ADA is disabled\n"
+    assert on_each.works("accounts", "disable", "ada") == "ada is disabled already\n"
+    assert "disabled" in on_each.works("accounts", "show", "ada")
+    assert on_each.works("accounts", "enable", "ada") == "ada is active\n"
+    for name in ("nobody", "no@example.org", "", "0199" * 8):
+        assert "no account" in on_each.fails("accounts", "disable", name)
+        assert "no account" in on_each.fails("accounts", "enable", name)
+
+
+def test_an_account_that_its_owner_closes_stays_so(on_each: Shell) -> None:
+    _open(on_each, "ada")
+
+    async def close() -> None:
+        vestibule = on_each.vestibule()
+        async with vestibule.unit() as unit:
+            await unit.session.execute(update(Account).values(state="closing"))
+        await vestibule.stop()
+
+    run(close())
+    for turn in ("disable", "enable"):
+        assert on_each.fails("accounts", turn, "ada") == "Error: ada is closing, and stays so"
+    assert "closing" in on_each.works("accounts", "show", "ada")
+
+
 # --- courier ---
 
 
@@ -502,6 +575,32 @@ def test_a_courier_of_its_own_sends_and_stops_when_told(
         assert courier.returncode == 0
         assert "Traceback" not in errors
     assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
+
+
+# --- prune ---
+
+
+def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
+    said = (
+        "sessions   0 removed\nchallenges 0 removed\nletters    {} removed\ncounters   0 removed\n"
+    )
+    _post(on_each, state=State.SENT)
+    _post(on_each)
+    assert on_each.works("prune") == said.format(0)
+    on_each.variables["VESTIBULE_KEEP_FINISHED"] = "1"
+
+    async def expire() -> None:
+        vestibule = on_each.vestibule()
+        async with vestibule.unit() as unit:
+            await unit.session.execute(
+                update(Letter).values(expires_at=unit.now - timedelta(minutes=1))
+            )
+        await vestibule.stop()
+
+    run(expire())
+    assert on_each.works("prune") == said.format(1)
+    assert on_each.works("prune") == said.format(0)
+    assert _states(on_each) == ["queued"]
 
 
 # --- doctor ---

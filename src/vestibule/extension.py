@@ -8,6 +8,7 @@ from typing import cast
 from argon2 import PasswordHasher
 from quart import Quart, current_app
 
+from vestibule import pruning
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
@@ -80,6 +81,7 @@ class Vestibule:
         """
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
         self._tasks.append(asyncio.create_task(self._write_touches()))
+        self._tasks.append(asyncio.create_task(pruning.keep_pruning(self.means)))
         if self.settings.courier:
             self._tasks.append(asyncio.create_task(self.courier.run()))
 

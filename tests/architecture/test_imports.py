@@ -13,6 +13,7 @@ LAYERS = (
     {"audit", "throttle", "courier"},
     {"sessions"},
     {"accounts"},
+    {"pruning"},
     {"extension"},
     {"web"},
     {"app", "server"},

@@ -93,7 +93,7 @@ RAISING = [
 
 
 async def change(world: House, email_key: str, **values: object) -> None:
-    """What an administrator does, until there is a command for it."""
+    """Change the row alone: its state has to count even while sessions are still open."""
     async with world.vestibule.unit() as unit:
         await unit.session.execute(
             update(Account).where(Account.email_key == email_key).values(**values)

@@ -103,7 +103,7 @@ async def test_the_server_does_not_say_what_it_is(served: Wire) -> None:
     for sent in (
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"TRACE / HTTP/1.1\r\nHost: localhost\r\nX-Marked: 4711\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: localhost\r\nX-Marked: zyzzyx\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -112,6 +112,14 @@ async def test_the_server_does_not_say_what_it_is(served: Wire) -> None:
         came = (await served.raw(sent)).lower()
         assert came.startswith(b"http/1.1 "), sent
         assert came[9:10] in b"24", sent
-        for word in (b"server:", b"hypercorn", b"h11", b"quart", b"python", b"4711", b"traceback"):
+        for word in (
+            b"server:",
+            b"hypercorn",
+            b"h11",
+            b"quart",
+            b"python",
+            b"zyzzyx",
+            b"traceback",
+        ):
             assert word not in came, (sent, word)
     assert await is_well(served)

@@ -83,6 +83,9 @@ CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
     "log-in": lambda p: p.ada.log_in(),
     "log-out": lambda p: p.ada.post("/v1/logout"),
     "log-out everywhere": lambda p: p.ada.post("/v1/logout-all"),
+    "a change of names": lambda p: p.ada.patch(
+        "/v1/me", json={"given_name": "Ada", "profile": {"likes": "engines"}}
+    ),
     "end the others": lambda p: p.ada.delete("/v1/me/sessions"),
 }
 

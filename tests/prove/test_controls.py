@@ -125,6 +125,96 @@ CONTROLS = {
         "tests/web/api/test_accounts.py::"
         "test_an_account_that_is_not_proved_waits_where_the_setting_is_taken_back",
     ),
+    "the sessions of an account that is shut": Control(
+        "accounts/state.py",
+        '    await store.end_all(unit, account_id, reason="disabled")\n',
+        "",
+        "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
+    ),
+    "the account before its sessions": Control(
+        "accounts/state.py",
+        '    if not await _turn(unit, account_id, "active", "disabled"):\n'
+        "        return False\n"
+        "    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)\n"
+        '    await store.end_all(unit, account_id, reason="disabled")\n'
+        "    return True\n",
+        '    await store.end_all(unit, account_id, reason="disabled")\n'
+        '    return await _turn(unit, account_id, "active", "disabled")\n',
+        "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
+    ),
+    "the size of a batch": Control(
+        "kernel/removal.py",
+        "        .limit(most)\n",
+        "",
+        "tests/faults/test_pruning.py::test_it_goes_in_small_steps",
+    ),
+    "the lock before a removal": Control(
+        "kernel/removal.py",
+        "        .with_for_update(skip_locked=True)\n",
+        "",
+        "tests/faults/test_pruning.py::test_a_count_that_is_taken_while_it_would_go_is_kept",
+    ),
+    "waiting for nobody": Control(
+        "kernel/removal.py",
+        "with_for_update(skip_locked=True)",
+        "with_for_update()",
+        "tests/faults/test_pruning.py::test_what_somebody_holds_is_left_for_the_next_time",
+    ),
+    "the letters that wait": Control(
+        "courier/outbox.py",
+        "Letter.expires_at, finished, until=until",
+        "Letter.expires_at, until=until",
+        "tests/faults/test_pruning.py::"
+        "test_letters_go_a_month_after_nobody_wants_them_and_never_while_they_wait",
+    ),
+    "how long sessions are kept": Control(
+        "sessions/store.py",
+        "until = unit.now - unit.settings.keep_finished",
+        "until = unit.now",
+        "tests/faults/test_pruning.py::test_sessions_go_a_month_after_they_ended",
+    ),
+    "the username that is fixed": Control(
+        "accounts/profile.py",
+        'if "username" in changes and not unit.settings.username_change:',
+        "if False:",
+        "tests/web/api/test_profile.py::test_a_username_stays_where_nothing_else_is_said",
+    ),
+    "the last name to log in by": Control(
+        "accounts/profile.py",
+        "            statement = statement.where(Account.email_key.is_not(None))\n",
+        "            pass\n",
+        "tests/web/api/test_profile.py::test_the_last_name_to_log_in_by_stays",
+    ),
+    "the state at a change": Control(
+        "accounts/profile.py",
+        ', Account.state == "active")',
+        ")",
+        "tests/web/api/test_profile.py::test_whoever_is_shut_out_meanwhile_changes_nothing",
+    ),
+    "the key of a new username": Control(
+        "accounts/profile.py",
+        "None if username is None else names.username(username)",
+        "username",
+        "tests/web/api/test_profile.py::test_of_two_that_want_one_username_one_has_it",
+    ),
+    "the size of a profile": Control(
+        "accounts/profile.py",
+        "return len(written) <= _PROFILE_MOST",
+        "return True",
+        "tests/web/api/test_profile.py::test_a_profile_has_a_size",
+    ),
+    "the form of a picture": Control(
+        "accounts/profile.py",
+        'return whole and origin_of(url) != "" and "@" not in urlsplit(url).netloc',
+        "return whole",
+        "tests/web/api/test_profile.py::test_a_picture_is_a_plain_url",
+    ),
+    "the fields that are one's own": Control(
+        "web/api/models.py",
+        'model_config = ConfigDict(extra="forbid", strict=True)',
+        'model_config = ConfigDict(extra="ignore", strict=True)',
+        "tests/web/api/test_profile.py::test_nobody_changes_more_than_what_is_theirs_to_say",
+    ),
     "the purpose of a secret": Control(
         "kernel/opaque.py",
         'sha256(f"{purpose}\\n{secret}".encode())',

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from tests.world import PASSWORD, World
+from vestibule.accounts import state
 from vestibule.accounts.models import Account, Challenge
 from vestibule.sessions.models import Session
 
@@ -39,18 +40,17 @@ async def test_a_log_in_against_disabling_leaves_no_live_session(postgres_world:
     async def disable() -> None:
         await asyncio.sleep(random.uniform(0, 1.5 * usual))
         async with world.vestibule.unit() as unit:
-            await unit.session.execute(update(Account).values(state="disabled"))
-            await unit.session.execute(
-                update(Session).where(Session.ended_at.is_(None)).values(ended_at=unit.now)
-            )
+            assert await state.disable(unit, account)
 
+    [(account,)] = await world.rows(select(Account.id))
     for _ in range(ROUNDS):
-        await world.rows(update(Account).values(state="active").returning(Account.id))
         answer, _ = await asyncio.gather(ada.log_in(), disable())
         assert answer.status_code in (200, 401)
         entered += answer.status_code == 200
         live = await world.rows(select(Session.id).where(Session.ended_at.is_(None)))
         assert live == []
+        async with world.vestibule.unit() as unit:
+            assert await state.enable(unit, account)
     assert 0 < entered < ROUNDS, "one side always won: nothing was raced"
 
 

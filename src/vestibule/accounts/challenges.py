@@ -18,6 +18,7 @@ from vestibule.kernel import opaque
 from vestibule.kernel.database import uuid7
 from vestibule.kernel.errors import ProofRefused
 from vestibule.kernel.opaque import Purpose
+from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.unit import Unit
 
@@ -156,6 +157,11 @@ async def spend(unit: Unit, challenge: Challenge) -> bool:
         .execution_options(synchronize_session=False)
     )
     return challenge.id in spent.all()
+
+
+async def prune(unit: Unit, *, most: int) -> int:
+    """Remove challenges that are out of date, used or not; from then on nobody knows them."""
+    return await remove(unit, Challenge, Challenge.expires_at, until=unit.now, most=most)
 
 
 def _new_keys(unit: Unit, challenge_id: UUID) -> tuple[Keys, dict[str, bytes | datetime]]:

@@ -7,10 +7,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.kernel.database import Base
 
+STATES = ("active", "disabled", "closing")
+
 
 class Account(Base):
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint("state IN ('active', 'disabled', 'closing')", name="state"),)
+    __table_args__ = (CheckConstraint(f"state IN {STATES}", name="state"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str | None] = mapped_column(String(254))

@@ -5,6 +5,7 @@ import click
 from vestibule.cli.accounts import accounts
 from vestibule.cli.courier import courier
 from vestibule.cli.doctor import doctor
+from vestibule.cli.pruning import prune
 from vestibule.cli.running import Commands
 from vestibule.cli.schema import db
 from vestibule.cli.serving import serve
@@ -25,5 +26,5 @@ def main() -> None:
     speak()
 
 
-for _command in (serve, db, accounts, courier, doctor):
+for _command in (serve, db, accounts, courier, prune, doctor):
     main.add_command(_command)

@@ -1,21 +1,24 @@
 """`vestibule accounts`."""
 
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import click
 
-from vestibule.accounts import names, policy, queries
+from vestibule.accounts import directory, names, policy, queries, state
 from vestibule.accounts.challenges import Wanted
-from vestibule.accounts.models import Account
+from vestibule.accounts.models import STATES, Account
 from vestibule.accounts.signup import open_account
 from vestibule.cli.running import Refused, with_vestibule
 from vestibule.extension import Vestibule
+from vestibule.kernel.unit import Unit
 
 
 @click.group()
 def accounts() -> None:
-    """Open accounts and look at them.
+    """Open accounts, look at them, shut them.
 
     Example: vestibule accounts show ada@example.org
     """
@@ -83,24 +86,84 @@ def show(identifier: str) -> None:
     Example: vestibule accounts show ada@example.org
     """
 
-    async def flow(vestibule: Vestibule) -> Account | None:
+    async def flow(vestibule: Vestibule) -> Account:
         async with vestibule.unit(reading=True) as unit:
-            named = await queries.by_identifier(unit, identifier)
-            return named or await _by_id(vestibule, identifier)
+            return await _named(unit, identifier)
 
-    account = with_vestibule(flow)
+    _show(with_vestibule(flow))
+
+
+@accounts.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only accounts in this state.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--before", type=click.UUID, help="Only those opened before the account of this id.")
+def list_accounts(state: str | None, limit: int, before: UUID | None) -> None:
+    """List accounts, newest first: id, state, day of opening, address, username.
+
+    Example: vestibule accounts list --state disabled --limit 100
+    """
+
+    async def flow(vestibule: Vestibule) -> Sequence[Account]:
+        async with vestibule.unit(reading=True) as unit:
+            return await directory.page(unit, state=state, before=before, most=limit + 1)
+
+    found = with_vestibule(flow)
+    shown = found[:limit]
+    for account in shown:
+        click.echo(
+            f"{account.id}  {account.state:<8}  {account.created_at:%Y-%m-%d}  "
+            f"{account.email or '-'}  {account.username or '-'}"
+        )
+    if not shown:
+        click.echo("no accounts", err=True)
+    if len(found) > limit:
+        click.echo(f"There are more: --before {shown[-1].id}", err=True)
+
+
+@accounts.command()
+@click.argument("identifier")
+def disable(identifier: str) -> None:
+    """Shut an account by its address, username or id: no log-in, and its sessions end.
+
+    Example: vestibule accounts disable ada@example.org
+    """
+    _turn(identifier, state.disable, "disabled")
+
+
+@accounts.command()
+@click.argument("identifier")
+def enable(identifier: str) -> None:
+    """Open a disabled account again; whoever was signed in logs in anew.
+
+    Example: vestibule accounts enable ada@example.org
+    """
+    _turn(identifier, state.enable, "active")
+
+
+def _turn(identifier: str, turn: Callable[[Unit, UUID], Awaitable[bool]], wanted: str) -> None:
+    async def flow(vestibule: Vestibule) -> tuple[bool, str]:
+        async with vestibule.unit() as unit:
+            account = await _named(unit, identifier)
+            turned = await turn(unit, account.id)
+            await unit.session.refresh(account)
+            return turned, account.state
+
+    turned, now = with_vestibule(flow)
+    if now != wanted:
+        raise Refused(f"{identifier} is {now}, and stays so")
+    click.echo(f"{identifier} is {wanted}" + ("" if turned else " already"))
+
+
+async def _named(unit: Unit, identifier: str) -> Account:
+    account = await queries.by_identifier(unit, identifier)
+    if account is None:
+        with suppress(ValueError):
+            account = await queries.by_id(unit, UUID(identifier))
     if account is None:
         raise Refused(f"no account is called {identifier}")
-    _show(account)
-
-
-async def _by_id(vestibule: Vestibule, text: str) -> Account | None:
-    try:
-        account_id = UUID(text)
-    except ValueError:
-        return None
-    async with vestibule.unit(reading=True) as unit:
-        return await queries.by_id(unit, account_id)
+    return account
 
 
 async def _nothing(vestibule: Vestibule) -> None:

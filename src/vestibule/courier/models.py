@@ -45,7 +45,7 @@ class Letter(Base):
     attempts: Mapped[int]
     # While queued: when to try; while sending: when the lease ends and another worker may.
     next_try_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     last_error: Mapped[str | None] = mapped_column(String(400))
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]

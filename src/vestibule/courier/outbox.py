@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 from vestibule.courier.letters import Draft
 from vestibule.courier.models import Letter, State
 from vestibule.kernel.database import uuid7
+from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.unit import Unit
 
@@ -145,6 +146,13 @@ async def retry(unit: Unit, letter_id: UUID | None = None) -> int:
     )
     unit.after_commit(unit.means.wake_courier)
     return len(requeued.all())
+
+
+async def prune(unit: Unit, *, most: int) -> int:
+    """Remove letters that left or never will, once they are out of date for long enough."""
+    until = unit.now - unit.settings.keep_finished
+    finished = Letter.state.in_((State.SENT, State.FAILED, State.DROPPED))
+    return await remove(unit, Letter, Letter.expires_at, finished, until=until, most=most)
 
 
 async def _finish(unit: Unit, letter: Letter, **values: object) -> None:

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
     """Connections to PostgreSQL that this process may hold. More help only while the database has
     idle cores; the sum over all processes must stay below its `max_connections`."""
 
+    keep_finished: Span = timedelta(days=30)
+    """How long sessions that are over, and letters that are out of date, stay for whoever looks
+    into what happened. Then `vestibule prune`, which the server also does by itself, removes them.
+    Longer costs room, and keeps addresses of people for longer."""
+
     sqlite_in_production: bool = False
     """Run production on SQLite: one process, one machine, your own backups of one file."""
 
@@ -152,6 +157,10 @@ class Settings(BaseSettings):
     """Open an account before its address is proved, and let it log in. Convenient for a product
     whose first minute must not wait for mail; it costs the certainty that every account's address
     is its owner's, and a stranger can learn by signing up whether an address has an account."""
+
+    username_change: bool = False
+    """Let people change their username. The old one is free at once: whoever takes it may be
+    mistaken for the one before, wherever usernames are how people know each other."""
 
     session_idle: Span = timedelta(hours=24)
     """A session that is not used for this long ends (ISO 8601, `PT24H`, or seconds)."""

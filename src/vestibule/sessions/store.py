@@ -18,6 +18,7 @@ from vestibule.kernel import opaque
 from vestibule.kernel.database import UtcDateTime, uuid7
 from vestibule.kernel.errors import SessionUnknown
 from vestibule.kernel.opaque import Purpose
+from vestibule.kernel.removal import remove
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Session
@@ -159,6 +160,20 @@ async def end_all(unit: Unit, account_id: UUID, *, reason: str, but: UUID | None
     ended = len(await _end(unit, theirs, reason))
     await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id)
     return ended
+
+
+async def prune(unit: Unit, *, most: int) -> int:
+    """Remove sessions that are over for longer than one keeps them, oldest first.
+
+    One that nobody used any more counts as over when its whole lifetime is: an index on its idle
+    time would have to be written at every touch.
+    """
+    until = unit.now - unit.settings.keep_finished
+    ended = await remove(unit, Session, Session.ended_at, until=until, most=most)
+    not_ended = Session.ended_at.is_(None)
+    return ended + await remove(
+        unit, Session, Session.expires_at, not_ended, until=until, most=most - ended
+    )
 
 
 def _theirs(account_id: UUID) -> Select[UUID]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.kernel.database import Base
 from vestibule.kernel.errors import TooManyAttempts
+from vestibule.kernel.removal import remove
 from vestibule.kernel.unit import Unit
 from vestibule.throttle.limits import Limit
 
@@ -74,6 +75,11 @@ async def give_back(unit: Unit, limit: Limit, key: str) -> None:
             )
             .values(count=Counter.count - 1)
         )
+
+
+async def prune(unit: Unit, *, most: int) -> int:
+    """Remove counters that rested for a whole span: no counter counts the same."""
+    return await remove(unit, Counter, Counter.resets_at, until=unit.now, most=most)
 
 
 def _digest(key: str) -> bytes:

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from tests.world import CHEAP, PASSWORD, World
+from vestibule.accounts import state
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Detail, Entry
 from vestibule.sessions import store
@@ -202,13 +203,47 @@ async def test_a_disabled_account_is_out_at_once_and_answered_like_a_stranger(
     world: World,
 ) -> None:
     ada = await world.member()
-    await world.rows(update(Account).values(state="disabled").returning(Account.id))
+    [(account,)] = await world.rows(select(Account.id))
+    async with world.vestibule.unit() as unit:
+        assert await state.disable(unit, account)
+        assert not await state.disable(unit, account), "twice is once"
     assert (await ada.get("/v1/me")).status_code == 401
     known = await world.browser().log_in()
     unknown = await world.browser().log_in("nobody@example.org")
     hide = {"request_id": None}
     assert known.status_code == unknown.status_code == 401
     assert known.json() | hide == unknown.json() | hide
+
+
+async def test_an_account_that_was_shut_opens_again_without_its_sessions(world: World) -> None:
+    ada = await world.member()
+    await world.member("bob@example.org")
+    phone = world.browser()
+    await phone.log_in()
+    [(account,)] = await world.rows(select(Account.id).where(Account.email == "ada@example.org"))
+    async with world.vestibule.unit() as unit:
+        assert not await state.enable(unit, account)
+        assert await state.disable(unit, account)
+    world.clock.move(timedelta(minutes=1))
+    async with world.vestibule.unit() as unit:
+        assert await state.enable(unit, account)
+        assert not await state.enable(unit, account), "twice is once"
+    for device in (ada, phone):
+        assert (await device.get("/v1/me")).status_code == 401
+    assert (await world.browser().log_in()).status_code == 200
+
+    ended = select(Session.end_reason).where(Session.ended_at.is_not(None))
+    assert await world.rows(ended) == [("disabled",), ("disabled",)]
+    told = select(Entry.event).where(Entry.account_id == account).order_by(Entry.id)
+    events = [event for (event,) in await world.rows(told)]
+    assert events[-4:] == [
+        "account.disabled",
+        "sessions.ended",
+        "account.enabled",
+        "login.succeeded",
+    ]
+    changed = select(Account.updated_at > Account.created_at).order_by(Account.id)
+    assert await world.rows(changed) == [(True,), (False,)]
 
 
 async def test_a_password_typed_at_another_account_is_wrong(world: World) -> None:

@@ -1,9 +1,12 @@
 """Signing up, proving the address, and who one is."""
 
+from typing import cast
+
 from pydantic import SecretStr
 from quart import Blueprint
 from quart_schema import tag, validate_request, validate_response
 
+from vestibule.accounts.profile import Changes, change
 from vestibule.accounts.signup import Person, send_again, sign_up
 from vestibule.accounts.verification import prove_by_code, prove_by_link
 from vestibule.extension import current_vestibule
@@ -12,6 +15,7 @@ from vestibule.web import identity
 from vestibule.web.api.models import (
     AccountAnswer,
     AskedAnswer,
+    ChangeBody,
     LetterAnswer,
     LetterBody,
     ProofBody,
@@ -100,6 +104,24 @@ async def me() -> AccountAnswer:
     """Show who is signed in"""
     known = await identity.signed_in()
     return AccountAnswer.of(known.account)
+
+
+@blueprint.patch("/me")
+@tag(["Accounts"])
+@validate_request(ChangeBody)
+@validate_response(AccountAnswer)
+async def change_me(data: ChangeBody) -> AccountAnswer:
+    """Change what one says about oneself
+
+    A JSON merge patch: a field that is absent stays as it is, `null` clears it. `profile` is the
+    exception: it is a host's own object, taken as a whole, and what it held before is gone.
+    `username` can be changed only where the service allows it.
+    """
+    known = await identity.signed_in()
+    changes = cast(Changes, data.model_dump(exclude_unset=True))
+    async with current_vestibule().unit(caller=identity.caller()) as unit:
+        account = await change(unit, known, changes)
+    return AccountAnswer.of(account)
 
 
 _EITHER = FieldError(

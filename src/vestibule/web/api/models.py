@@ -47,6 +47,18 @@ class LetterBody(_Body):
     sign_up: Typed
 
 
+class ChangeBody(_Body):
+    """Fields that are absent stay as they are; null clears one."""
+
+    username: Typed | None = None
+    given_name: Name | None = None
+    family_name: Name | None = None
+    picture: str | None = Field(None, description="An http or https URL, at most 2000 characters.")
+    profile: dict[str, Any] | None = Field(  # Any: a host's own fields
+        None, description="Replaced as a whole; at most 8 KiB of JSON."
+    )
+
+
 class LoginBody(_Body):
     identifier: Typed
     password: Password

@@ -1,0 +1,45 @@
+"""Shutting an account, and opening it again."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+
+from vestibule.accounts.models import Account
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.kernel.unit import Unit
+from vestibule.sessions import store
+
+
+async def disable(unit: Unit, account_id: UUID) -> bool:
+    """Shut an active account: nobody logs in to it, and every session of it ends.
+
+    Returns:
+        False if there was nothing to do: the account was not active.
+    """
+    # The account first: a log-in that holds it is waited for, and one that waits for it finds it
+    # shut. Then the sessions, that of such a log-in among them.
+    if not await _turn(unit, account_id, "active", "disabled"):
+        return False
+    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)
+    await store.end_all(unit, account_id, reason="disabled")
+    return True
+
+
+async def enable(unit: Unit, account_id: UUID) -> bool:
+    """Open a disabled account again; its sessions stay ended. False: it was not disabled."""
+    if not await _turn(unit, account_id, "disabled", "active"):
+        return False
+    await log.record(unit, Event.ACCOUNT_ENABLED, account_id=account_id)
+    return True
+
+
+async def _turn(unit: Unit, account_id: UUID, before: str, after: str) -> bool:
+    turned = await unit.session.scalar(
+        update(Account)
+        .where(Account.id == account_id, Account.state == before)
+        .values(state=after, updated_at=unit.now)
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    )
+    return turned is not None
