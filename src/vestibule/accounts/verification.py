@@ -11,10 +11,10 @@ from vestibule.accounts.names import Address
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, ProofRefused
+from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
-from vestibule.throttle.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 
 
 async def prove_by_code(
@@ -38,7 +38,7 @@ async def prove_by_code(
     await counters.take(unit, SIGN_UP_CODES, challenge.email_key)
     if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
         await _refuse(unit, challenge)
-    await counters.give_back(unit, SIGN_UP_CODES, challenge.email_key)
+    await counters.give_back(unit, (SIGN_UP_CODES, challenge.email_key))
     return await _prove(unit, challenge, username)
 
 
@@ -64,7 +64,7 @@ async def prove_by_link(
     chosen = challenges.wanted(unit, challenge).password_hash
     if not await unit.passwords.matches(password, chosen):
         await _refuse(unit, challenge)
-    await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
+    await counters.give_back(unit, (SIGN_UP_PASSWORDS, key))
     return await _prove(unit, challenge, username)
 
 
