@@ -1,10 +1,11 @@
 """Proving who you are with a password."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import update
 
-from vestibule.accounts import names, queries
+from vestibule.accounts import attempts, devices, names, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
@@ -14,35 +15,57 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
 
+@dataclass(frozen=True)
+class LoggedIn:
+    """Whose session was opened, and what the device may keep to be known again."""
+
+    account: Account
+    opened: store.Opened
+    device: str
+
+
 async def log_in(
     unit: Unit,
     *,
     identifier: str,
     password: str,
     remember: bool = False,
+    device: str | None = None,
     instead_of: SignedIn | None = None,
-) -> tuple[Account, store.Opened]:
+) -> LoggedIn:
     """Open a session for whoever `identifier` and `password` belong to, always a new one.
 
     Args:
         identifier: address or username, in any spelling.
+        device: what an earlier log-in left on the device.
         instead_of: who the same browser was signed in as; that session ends.
 
     Raises:
-        BadCredentials: unknown, wrong, disabled, or not proved: always at the same cost.
+        BadCredentials: unknown, wrong, disabled, not proved, or over the account's cap: always at
+            the same cost.
+        TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
     """
     account = await queries.by_identifier(unit, identifier)
     seen = account.password_hash if account and _may_enter(unit, account) else None
+    known = devices.recognise(unit, account, device)
+    attempt = await attempts.begin(unit, identifier, account, known)
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
-    right = await unit.passwords.matches(password, seen)
+    try:
+        right = await unit.passwords.matches(password, seen)
+    except Busy:
+        await attempts.forget(unit, attempt)
+        raise
+    right = await attempts.may_count(unit, attempt) and right
     fresh = await _fresh_hash(unit, password, seen) if right else None
     opened = None
     if account is not None and right:
+        await attempts.forget(unit, attempt)
         owner = queries.unchanged(account.id, seen=seen)
         opened = await store.open_for(unit, owner, remember=remember)
-    if account is None or opened is None:  # wrong, gone, disabled or changed meanwhile: one answer
+    # Wrong, gone, disabled or changed meanwhile: one answer.
+    if account is None or seen is None or opened is None:
         await log.record(
             unit,
             Event.LOGIN_REFUSED,
@@ -57,7 +80,8 @@ async def log_in(
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
-    return account, opened
+    left = devices.leave(unit, account.id, password_hash=fresh or seen, device=known)
+    return LoggedIn(account, opened, left)
 
 
 def _may_enter(unit: Unit, account: Account) -> bool:

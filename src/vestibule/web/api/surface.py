@@ -30,7 +30,7 @@ def _weak(error: VestibuleError) -> str:
 def _wait(error: VestibuleError) -> str:
     assert isinstance(error, errors.TryLater)
     wait = timedelta(seconds=error.retry_after)
-    return f"Too many attempts. Try again in {wait}; the link in the letter still works."
+    return f"Too many attempts. Try again in {wait}."
 
 
 ANSWERS: Answers = {

@@ -4,13 +4,13 @@ from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
-from vestibule.accounts import queries
+from vestibule.accounts import devices, queries
 from vestibule.accounts.verification import prove_by_link
 from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.sessions import store
-from vestibule.web import guard, identity, reading
+from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
 from vestibule.web.pages.rendering import page
 
@@ -79,10 +79,12 @@ def blueprint() -> Blueprint:
                 )
                 owner = queries.unchanged(account.id, seen=account.password_hash)
                 opened = await store.open_for(unit, owner, remember=False)
+                left = devices.leave(unit, account.id, password_hash=account.password_hash or "")
         except _TRY_AGAIN as error:
             return _form(fields["token"], error=error)
         if opened is not None:
             identity.sign_in(opened)
+            device.leave(left)
         return redirect(url_for(".verify_email"), 303)
 
     return landing
