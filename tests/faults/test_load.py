@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select
 from sqlalchemy.pool import QueuePool
 
-from tests.world import PASSWORD, World
+from tests.world import GENEROUS, PASSWORD, World
 from vestibule.accounts.models import Account, Challenge
 from vestibule.courier.models import Letter
 
@@ -83,10 +83,11 @@ async def test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_
 
 
 @pytest.mark.fault("F-10")
+@pytest.mark.parametrize("limits", [GENEROUS, GENEROUS.replace("1000000/1h", "off")])
 async def test_no_connection_is_held_while_hashing(
-    database_url: str, tmp_path: Path, hasher: Held
+    database_url: str, tmp_path: Path, hasher: Held, limits: str
 ) -> None:
-    async with World.running(database_url, tmp_path, hasher=hasher) as world:
+    async with World.running(database_url, tmp_path, hasher=hasher, limits=limits) as world:
         hasher.world = world
         await world.member()
         await world.browser().log_in(password="wrong")
