@@ -6,6 +6,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin
 
+from vestibule.kernel.limits import TABLE
 from vestibule.kernel.settings import Settings, variable
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -16,6 +17,7 @@ GROUPS = {
         "port",
         "base_url",
         "allowed_origins",
+        "trusted_proxies",
         "service_name",
         "data_dir",
         "dev_remote",
@@ -38,6 +40,7 @@ GROUPS = {
     ),
     "Letters": ("templates_dir", "link_sign_up"),
     "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime", "username_change"),
+    "Limits": ("limits",),
     "Sessions": ("session_idle", "session_lifetime", "remember_idle", "remember_lifetime"),
 }
 HEAD = """\
@@ -69,6 +72,8 @@ def page() -> str:
     for title, names in GROUPS.items():
         parts.append(f"\n## {title}\n")
         parts.extend(entry(name) for name in names)
+        if "limits" in names:
+            parts.append(limits())
     return "".join(parts)
 
 
@@ -86,6 +91,13 @@ def entry(name: str) -> str:
         facts.append("Not set by default.")
     paragraphs = [f"\n### `{variable(name)}`", " ".join(facts), words]
     return "\n\n".join(each for each in paragraphs if each) + "\n"
+
+
+def limits() -> str:
+    """Return the table of limits, each as it is when nothing sets it."""
+    rows = [str(limit).partition("=") for limit in TABLE.values()]
+    lines = [f"| `{name}` | `{value}` | {TABLE[name].counts} |\n" for name, _, value in rows]
+    return "\n| limit | default | counts |\n|---|---|---|\n" + "".join(lines)
 
 
 def choices_of(annotation: object) -> tuple[str, ...]:

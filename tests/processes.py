@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.world import GENEROUS
+
 
 @dataclass(frozen=True)
 class Served:
@@ -63,7 +65,7 @@ async def serving(
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "vestibule", *chosen),
             cwd=folder,
-            env=outside(**variables),
+            env=outside(**{"VESTIBULE_LIMITS": GENEROUS} | variables),
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
         )

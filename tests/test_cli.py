@@ -671,6 +671,7 @@ def test_the_doctor_goes_on_after_what_is_wrong(shell: Shell) -> None:
     result = shell.type("doctor", **variables)
     assert result.exit_code == 1
     assert sorted(_verdicts(result)) == [
+        ("note", "VESTIBULE_TRUSTED_PROXIES"),
         ("note", "environment"),
         ("wrong", "VESTIBULE_BASE_URL"),
         ("wrong", "VESTIBULE_SESSION_IDLE"),
@@ -678,6 +679,8 @@ def test_the_doctor_goes_on_after_what_is_wrong(shell: Shell) -> None:
         ("wrong", "mail"),
     ]
     assert "did you mean VESTIBULE_MAIL_FROM" in result.stdout
+    listed = shell.type("doctor", **variables, VESTIBULE_TRUSTED_PROXIES="10.0.0.0/8")
+    assert ("note", "VESTIBULE_TRUSTED_PROXIES") not in _verdicts(listed)
 
 
 def test_the_doctor_tells_that_the_schema_is_old(empty_url: str) -> None:

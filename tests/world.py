@@ -15,6 +15,18 @@ from vestibule import Settings, Vestibule, create_app
 from vestibule.courier.transports import Transport
 from vestibule.kernel.clock import MovableClock
 
+# Where limits are not the point, nobody meets one. Codes keep theirs: their tests are everywhere.
+GENEROUS = ", ".join(
+    f"{name}=1000000/1h"
+    for name in (
+        "sign_up_client",
+        "log_in_client",
+        "log_in_identifier",
+        "log_in_account",
+        "log_in_device",
+        "letters",
+    )
+)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
 
@@ -76,6 +88,7 @@ class World:
             "database_url": database_url,
             "data_dir": folder / "data",
             "courier": False,
+            "limits": GENEROUS,
         } | settings
         clock = MovableClock()
         vestibule = Vestibule(
@@ -90,19 +103,22 @@ class World:
                 await client.aclose()
             await world.app.shutdown()
 
-    def client(self, **headers: str) -> Client:
-        """A program with a cookie jar of its own."""
+    def client(self, *, address: str = "127.0.0.1", **headers: str) -> Client:
+        """A program with a cookie jar of its own, whose connections come from `address`."""
         made = Client(
-            transport=httpx.ASGITransport(cast(Any, self.app), raise_app_exceptions=False),
+            transport=httpx.ASGITransport(
+                cast(Any, self.app), raise_app_exceptions=False, client=(address, 50_000)
+            ),
             base_url=self.vestibule.settings.base_url,
             headers=headers,
         )
         self._clients.append(made)
         return made
 
-    def browser(self) -> Client:
+    def browser(self, *, address: str = "127.0.0.1", **headers: str) -> Client:
         """A page of our own origin."""
-        return self.client(Origin=self.vestibule.settings.base_url)
+        own = {"Origin": self.vestibule.settings.base_url}
+        return self.client(address=address, **own | headers)
 
     async def mails(self, to: str | None = None) -> list[Mail]:
         """Let the courier work, and return what arrived, oldest first."""

@@ -18,7 +18,7 @@ from vestibule.accounts.models import Account
 V = "v@victim.test"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-LOGS = ("audit_entries", "audit_details")
+LOGS = ("audit_entries", "audit_details", "counters")
 LIMIT = 64 * 1024
 ODD_CREDENTIALS = [
     b"Bearer %E0%A4%A",

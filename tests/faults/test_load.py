@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select, text
 from sqlalchemy.pool import QueuePool
 
-from tests.world import PASSWORD, World
+from tests.world import GENEROUS, PASSWORD, World
 from vestibule.accounts.models import Account, Challenge
 from vestibule.courier.models import Letter
 from vestibule.kernel.database import Database
@@ -104,10 +104,11 @@ async def test_being_told_to_come_back_is_no_attempt(
 
 
 @pytest.mark.fault("F-10")
+@pytest.mark.parametrize("limits", [GENEROUS, GENEROUS.replace("1000000/1h", "off")])
 async def test_no_connection_is_held_while_hashing(
-    database_url: str, tmp_path: Path, hasher: Held
+    database_url: str, tmp_path: Path, hasher: Held, limits: str
 ) -> None:
-    async with World.running(database_url, tmp_path, hasher=hasher) as world:
+    async with World.running(database_url, tmp_path, hasher=hasher, limits=limits) as world:
         hasher.world = world
         await world.member()
         await world.browser().log_in(password="wrong")

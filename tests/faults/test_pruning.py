@@ -15,25 +15,35 @@ import pytest
 from sqlalchemy import event, func, insert, select, text, update
 
 from tests.processes import outside
-from tests.world import World
+from tests.world import GENEROUS, World
 from vestibule import pruning
 from vestibule.accounts.models import Challenge
 from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
 from vestibule.kernel.database import Base, uuid7
 from vestibule.kernel.errors import DatabaseUnavailable, TooManyAttempts
+from vestibule.kernel.limits import Limit
 from vestibule.sessions.models import Session
 from vestibule.throttle import counters
 from vestibule.throttle.counters import Counter
-from vestibule.throttle.limits import Limit
 
 NOTHING = {"sessions": 0, "challenges": 0, "letters": 0, "counters": 0}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
+# Only the codes count here, so that every counter is one that a test knows of.
+UNLIMITED = GENEROUS.replace("1000000/1h", "off")
+
+
+@pytest.fixture
+async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with World.running(database_url, tmp_path, limits=UNLIMITED) as made:
+        yield made
+
+
 @pytest.fixture
 async def postgres_world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with World.running(postgres_url, tmp_path) as made:
+    async with World.running(postgres_url, tmp_path, limits=UNLIMITED) as made:
         yield made
 
 
@@ -174,7 +184,9 @@ async def test_sessions_go_a_month_after_they_ended(world: World) -> None:
 
 
 async def test_how_long_one_keeps_is_a_setting(database_url: str, tmp_path: Path) -> None:
-    async with World.running(database_url, tmp_path, keep_finished=timedelta(hours=1)) as world:
+    async with World.running(
+        database_url, tmp_path, limits=UNLIMITED, keep_finished=timedelta(hours=1)
+    ) as world:
         ada = await world.member()
         await ada.post("/v1/logout")
         world.clock.move(timedelta(minutes=59))
@@ -326,7 +338,7 @@ async def prune_once(world: World) -> None:
 async def test_killed_midway_it_has_done_half_and_the_rest_is_done_the_next_time(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with World.running(database_url, tmp_path) as world:
+    async with World.running(database_url, tmp_path, limits=UNLIMITED) as world:
         ada = await world.member()
         await ada.sign_up("bob@example.org")
         before = await everything(world)
@@ -375,7 +387,7 @@ async def test_a_server_does_it_by_itself_and_goes_on_after_a_failure(
     monkeypatch.setattr(pruning, "_EVERY", 0.02)
     monkeypatch.setattr(pruning, "FLOWS", {"sometimes": sometimes} | dict(pruning.FLOWS))
     with caplog.at_level(logging.WARNING, "vestibule.pruning"):
-        async with World.running(database_url, tmp_path) as world:
+        async with World.running(database_url, tmp_path, limits=UNLIMITED) as world:
             await fill(world, 10)
             async with asyncio.timeout(10):
                 while await count(world, Challenge) or await count(world, Counter):

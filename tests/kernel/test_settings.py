@@ -432,3 +432,16 @@ def test_origins_are_compared_as_browsers_write_them() -> None:
 def test_a_slip_in_the_env_file_is_told_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VESTIBULE_SERVCE_NAME=x\n")
     assert "VESTIBULE_SERVCE_NAME" in "".join(unknown_variables({}))
+
+
+def test_proxies_are_addresses_or_networks() -> None:
+    given = Settings.load(trusted_proxies="10.0.0.0/8, ::1,192.0.2.7").trusted_proxies
+    assert [str(each) for each in given] == ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]
+
+
+@pytest.mark.parametrize("proxies", ["proxy.example.org", "10.0.0.1/8", "10.0.0.0/33", "*"])
+def test_what_is_no_proxy_is_refused(proxies: str) -> None:
+    wrong = refused(trusted_proxies=proxies)
+    assert wrong == {
+        "VESTIBULE_TRUSTED_PROXIES": "each must be an address or a network such as 10.0.0.0/8"
+    }

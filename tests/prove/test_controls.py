@@ -221,6 +221,132 @@ CONTROLS = {
         "sha256(secret.encode())",
         "tests/kernel/test_opaque.py",
     ),
+    "the limit on log-ins by name": Control(
+        "accounts/attempts.py",
+        "    await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
+        "",
+        "tests/attacks/test_limits.py::test_the_eleventh_wrong_password_is_refused_known_or_not",
+    ),
+    "the limit on log-ins by client address": Control(
+        "accounts/attempts.py",
+        "        await counters.take(unit, LOG_IN_CLIENT, unit.caller.network)\n",
+        "",
+        "tests/attacks/test_limits.py::test_one_client_address_has_its_share_whomever_it_names",
+    ),
+    "the cap of an account": Control(
+        "accounts/login.py",
+        "    right = await attempts.may_count(unit, attempt) and right\n",
+        "",
+        "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
+    ),
+    "the limit on sign-ups": Control(
+        "accounts/signup.py",
+        "        await counters.take(unit, SIGN_UP_CLIENT, unit.caller.network)\n",
+        "        pass\n",
+        "tests/attacks/test_limits.py::test_one_client_address_signs_up_so_often",
+    ),
+    "the limit on a sign-up's letters": Control(
+        "accounts/signup.py",
+        "may_write = await counters.admits(unit, LETTERS, address.key)",
+        "may_write = True",
+        "tests/attacks/test_limits.py::test_letters_asked_for_at_once_are_five",
+    ),
+    "the limit on letters sent again": Control(
+        "accounts/signup.py",
+        "if not await counters.admits(unit, LETTERS, challenge.email_key):",
+        "if False:",
+        "tests/attacks/test_limits.py::test_a_letter_that_is_withheld_leaves_the_last_one_working",
+    ),
+    "one name for all its spellings": Control(
+        "accounts/names.py",
+        'return " ".join(key_of(identifier) or ("nobody", identifier.strip().casefold()))',
+        "return identifier",
+        "tests/attacks/test_limits.py::test_no_spelling_and_no_path_refills_the_log_ins",
+    ),
+    "the trust in proxies": Control(
+        "web/network.py",
+        "while hops and _is_in(peer, trusted) and",
+        "while hops and",
+        "tests/attacks/test_limits.py::test_no_header_moves_an_address_that_is_not_behind_our_proxy",
+    ),
+    "the subscriber's network": Control(
+        "web/network.py",
+        "    if isinstance(read, IPv6Address):\n        return",
+        "    if isinstance(read, str):\n        return",
+        "tests/attacks/test_limits.py::test_a_subscribers_ipv6_addresses_are_one",
+    ),
+    "the device that is known": Control(
+        "accounts/attempts.py",
+        "    if device is not None and await",
+        "    if False and await",
+        "tests/attacks/test_limits.py::test_strangers_slow_guessing_down_and_lock_nobody_out",
+    ),
+    "the device's own limit": Control(
+        "accounts/attempts.py",
+        "device is not None and await counters.admits(unit, LOG_IN_DEVICE, str(device)):",
+        "device is not None:",
+        "tests/attacks/test_limits.py::test_a_stolen_device_cookie_guesses_ten_times_and_no_more",
+    ),
+    "the password a device was known for": Control(
+        "accounts/devices.py",
+        "current = content[_ID:] == _fingerprint(account.password_hash)",
+        "current = True",
+        "tests/attacks/test_limits.py::test_a_device_cookie_is_good_for_its_own_account_and_password_alone",
+    ),
+    "counting before the hash": Control(
+        "accounts/login.py",
+        "    attempt = await attempts.begin(unit, identifier, account, known)\n"
+        "    await unit.pause()  # nobody waits for Argon2 with a connection in hand\n\n"
+        "    try:\n"
+        "        right = await unit.passwords.matches(password, seen)\n",
+        "    await unit.pause()\n\n"
+        "    try:\n"
+        "        right = await unit.passwords.matches(password, seen)\n"
+        "        attempt = await attempts.begin(unit, identifier, account, known)\n",
+        "tests/attacks/test_limits.py::test_sixty_guesses_at_once_are_ten",
+    ),
+    "counting names that nobody has": Control(
+        "accounts/attempts.py",
+        "    await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
+        "    if account is not None:\n        await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
+        "tests/attacks/test_limits.py::test_the_eleventh_wrong_password_is_refused_known_or_not",
+    ),
+    "giving back right passwords": Control(
+        "accounts/login.py",
+        "        await attempts.forget(unit, attempt)\n        owner",
+        "        owner",
+        "tests/attacks/test_limits.py::test_right_passwords_do_not_count",
+    ),
+    "giving back what nobody looked at": Control(
+        "accounts/login.py",
+        "        await attempts.forget(unit, attempt)\n        raise",
+        "        raise",
+        "tests/attacks/test_limits.py::test_a_log_in_that_nobody_looked_at_does_not_count",
+    ),
+    "the end of the forwarding header that is ours": Control(
+        "web/network.py",
+        "hops.pop().strip()",
+        "hops.pop(0).strip()",
+        "tests/attacks/test_limits.py::test_behind_our_proxy_only_what_our_proxies_wrote_counts",
+    ),
+    "IPv4 inside IPv6": Control(
+        "web/network.py",
+        "return found.ipv4_mapped or found if",
+        "return found if",
+        "tests/attacks/test_limits.py::test_a_subscribers_ipv6_addresses_are_one",
+    ),
+    "the device's count over log-ins": Control(
+        "accounts/login.py",
+        "password_hash=fresh or seen, device=known)",
+        "password_hash=fresh or seen)",
+        "tests/attacks/test_limits.py::test_a_log_in_keeps_the_devices_own_count",
+    ),
+    "spans from the first count": Control(
+        "throttle/counters.py",
+        "            if limit.from_first\n",
+        "            if False\n",
+        "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
+    ),
 }
 
 

@@ -16,10 +16,18 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
+def settings_given() -> dict[str, str]:
+    """What the settings say otherwise than by default."""
+    return {}
+
+
+@pytest.fixture
 async def vestibule(
-    database_url: str, tmp_path: Path, clock: MovableClock
+    database_url: str, tmp_path: Path, clock: MovableClock, settings_given: dict[str, str]
 ) -> AsyncIterator[Vestibule]:
-    settings = Settings.load(database_url=database_url, data_dir=tmp_path / "data", courier=False)
+    settings = Settings.load(
+        database_url=database_url, data_dir=tmp_path / "data", courier=False, **settings_given
+    )
     made = Vestibule(settings, hasher=CHEAP, clock=clock)
     yield made
     await made.stop()

@@ -7,30 +7,14 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
+from tests.throttle.counting import HOUR, TEN, give_back, take
 from vestibule import Vestibule
 from vestibule.kernel.clock import MovableClock
 from vestibule.kernel.errors import TooManyAttempts
+from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS, Limit
 from vestibule.throttle import counters
-from vestibule.throttle.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS, Limit
 
-HOUR = timedelta(hours=1)
-TEN = Limit("ten", most=10, within=24 * HOUR)
 THREE = Limit("three", most=3, within=HOUR)
-
-
-async def take(vestibule: Vestibule, limit: Limit = TEN, key: str = "ada@example.org") -> bool:
-    """Tell whether one more attempt was let through."""
-    try:
-        async with vestibule.unit() as unit:
-            await counters.take(unit, limit, key)
-    except TooManyAttempts:
-        return False
-    return True
-
-
-async def give_back(vestibule: Vestibule, limit: Limit = TEN, key: str = "ada@example.org") -> None:
-    async with vestibule.unit() as unit:
-        await counters.give_back(unit, limit, key)
 
 
 async def test_the_limit_is_reached_exactly(vestibule: Vestibule) -> None:

@@ -1,10 +1,11 @@
 """Proving who you are with a password."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import update
 
-from vestibule.accounts import names, queries
+from vestibule.accounts import attempts, devices, names, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.accounts.verification import prove_by_link
@@ -15,36 +16,63 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
 
+@dataclass(frozen=True)
+class LoggedIn:
+    """Whose session was opened, and what the device may keep to be known again."""
+
+    account: Account
+    opened: store.Opened
+    device: str
+
+
 async def log_in(
     unit: Unit,
     *,
     identifier: str,
     password: str,
     remember: bool = False,
+    device: str | None = None,
     instead_of: SignedIn | None = None,
-) -> tuple[Account, store.Opened]:
+) -> LoggedIn:
     """Open a session for whoever `identifier` and `password` belong to, always a new one.
 
     Args:
         identifier: address or username, in any spelling.
+        device: what an earlier log-in left on the device.
         instead_of: who the same browser was signed in as; that session ends.
 
     Raises:
-        BadCredentials: unknown, wrong, disabled, or not proved: always at the same cost.
+        BadCredentials: unknown, wrong, disabled, not proved, or over the account's cap: always at
+            the same cost.
+        TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
     """
     account = await queries.by_identifier(unit, identifier)
     seen = account.password_hash if account and _may_enter(unit, account) else None
+    known = devices.recognise(unit, account, device)
+    attempt = await attempts.begin(unit, identifier, account, known)
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
-    right = await unit.passwords.matches(password, seen)
+    try:
+        right = await unit.passwords.matches(password, seen)
+    except Busy:
+        await attempts.forget(unit, attempt)
+        raise
+    right = await attempts.may_count(unit, attempt) and right
     fresh = await _fresh_hash(unit, password, seen) if right else None
-    opened = None
+    entered = None
     if account is not None and right:
-        opened = await _enter(
-            unit, account, seen=seen, fresh=fresh, remember=remember, instead_of=instead_of
+        await attempts.forget(unit, attempt)
+        entered = await _enter(
+            unit,
+            account,
+            seen=seen,
+            fresh=fresh,
+            remember=remember,
+            instead_of=instead_of,
+            device=known,
         )
-    if account is None or opened is None:  # wrong, gone, disabled or changed meanwhile: one answer
+    if entered is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(
             unit,
             Event.LOGIN_REFUSED,
@@ -52,7 +80,7 @@ async def log_in(
             identifier=names.if_address(identifier),
         )
         raise BadCredentials
-    return account, opened
+    return entered
 
 
 async def log_in_by_link(
@@ -62,7 +90,7 @@ async def log_in_by_link(
     password: str,
     username: str | None = None,
     instead_of: SignedIn | None = None,
-) -> store.Opened:
+) -> LoggedIn:
     """Prove the address of a sign-up by its letter's link, and log in.
 
     Args:
@@ -72,10 +100,10 @@ async def log_in_by_link(
         As `prove_by_link`.
     """
     account = await prove_by_link(unit, token=token, password=password, username=username)
-    opened = await _enter(unit, account, seen=account.password_hash, instead_of=instead_of)
-    if opened is None:
+    entered = await _enter(unit, account, seen=account.password_hash, instead_of=instead_of)
+    if entered is None:
         raise ProofRefused
-    return opened
+    return entered
 
 
 async def _enter(
@@ -86,18 +114,21 @@ async def _enter(
     fresh: str | None = None,
     remember: bool = False,
     instead_of: SignedIn | None = None,
-) -> store.Opened | None:
+    device: UUID | None = None,
+) -> LoggedIn | None:
     """Open the session, unless the account is not as it was seen, and note the log-in."""
     owner = queries.unchanged(account.id, seen=seen)
     opened = await store.open_for(unit, owner, remember=remember)
-    if opened is not None:
-        await _note(unit, account.id, seen=seen, fresh=fresh)
-        if instead_of is not None:
-            await _replace(unit, instead_of)
-        await log.record(
-            unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
-        )
-    return opened
+    if opened is None or seen is None:
+        return None
+    await _note(unit, account.id, seen=seen, fresh=fresh)
+    if instead_of is not None:
+        await _replace(unit, instead_of)
+    await log.record(
+        unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
+    )
+    left = devices.leave(unit, account.id, password_hash=fresh or seen, device=device)
+    return LoggedIn(account, opened, left)
 
 
 def _may_enter(unit: Unit, account: Account) -> bool:

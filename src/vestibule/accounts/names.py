@@ -76,6 +76,11 @@ def if_address(identifier: str) -> str | None:
     return identifier if found is not None and found[0] == "email" else None
 
 
+def counted_as(identifier: str) -> str:
+    """Return what guesses at `identifier` count as: the same for all spellings of one name."""
+    return " ".join(key_of(identifier) or ("nobody", identifier.strip().casefold()))
+
+
 def key_of(identifier: str) -> tuple[str, str] | None:
     """Tell what somebody who logs in may be called: ("email" | "username", key), if anything."""
     try:

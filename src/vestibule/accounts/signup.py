@@ -14,7 +14,9 @@ from vestibule.courier import letters, outbox
 from vestibule.courier.letters import Draft
 from vestibule.kernel.database import uuid7
 from vestibule.kernel.errors import AddressTaken, IdentifierMissing, UsernameTaken
+from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
 from vestibule.kernel.unit import Unit
+from vestibule.throttle import counters
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,13 @@ async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> Sign
     Raises:
         IdentifierMissing, InvalidAddress, InvalidUsername, WeakPassword: what was typed.
         UsernameTaken: usernames are public, so this is told.
+        TooManyAttempts: too many sign-ups from this client address.
         Busy: too many passwords wait to be hashed.
     """
     address, wanted = await _prepare(unit, person)
     if address is None:
         return SignedUp(await open_account(unit, wanted), None)
+    may_write = await counters.admits(unit, LETTERS, address.key)
     account = await _open(unit, wanted, address=address) if open_now else None
     if open_now and account is None and await _username_taken(unit, wanted):
         raise UsernameTaken
@@ -65,7 +69,10 @@ async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> Sign
         unit, address, wanted, account_id=account.id if account else None
     )
     await log.record(unit, Event.SIGN_UP_ASKED, identifier=address.typed)
-    await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner))
+    if may_write:
+        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner))
+    else:
+        await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
     return SignedUp(account, handle)
 
 
@@ -88,10 +95,15 @@ async def send_again(unit: Unit, handle: str) -> None:
     """Post the letter of a sign-up once more, with a new link and code.
 
     For an address that has an account by now, its owner's letter; for a handle that nobody has,
-    nothing. The caller learns nothing either way.
+    nothing; for an address that got too many, nothing, and its last letter goes on working. The
+    caller learns nothing either way.
     """
     challenge = await challenges.by_handle(unit, handle)
     if challenge is None:
+        return
+    if not await counters.admits(unit, LETTERS, challenge.email_key):
+        await log.record(unit, Event.SIGN_UP_LETTER_ASKED, identifier=challenge.address)
+        await log.record(unit, Event.LETTER_WITHHELD, identifier=challenge.address)
         return
     keys = await challenges.ask_again(unit, challenge)
     owner = await queries.by_email_key(unit, challenge.email_key)
@@ -120,6 +132,8 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
     )
     if key is not None and await queries.by_username_key(unit, key) is not None:
         raise UsernameTaken
+    if unit.caller.network is not None:
+        await counters.take(unit, SIGN_UP_CLIENT, unit.caller.network)
     await unit.pause()
     return address, Wanted(
         password_hash=await unit.passwords.hash(person.password),

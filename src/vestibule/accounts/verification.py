@@ -12,10 +12,10 @@ from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
+from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
-from vestibule.throttle.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 
 
 async def prove_by_code(
@@ -45,7 +45,7 @@ async def prove_by_code(
     await counters.take(unit, SIGN_UP_CODES, challenge.email_key)
     if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
         await _refuse(unit, challenge)
-    await counters.give_back(unit, SIGN_UP_CODES, challenge.email_key)
+    await counters.give_back(unit, (SIGN_UP_CODES, challenge.email_key))
     return await _prove(unit, challenge, username, caller)
 
 
@@ -77,11 +77,11 @@ async def prove_by_link(
     try:
         right = await unit.passwords.matches(password, chosen)
     except Busy:  # nobody looked at it, so it was no attempt
-        await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
+        await counters.give_back(unit, (SIGN_UP_PASSWORDS, key))
         raise
     if not right:
         await _refuse(unit, challenge)
-    await counters.give_back(unit, SIGN_UP_PASSWORDS, key)
+    await counters.give_back(unit, (SIGN_UP_PASSWORDS, key))
     return await _prove(unit, challenge, username, caller)
 
 

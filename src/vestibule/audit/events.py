@@ -6,6 +6,7 @@ from enum import StrEnum
 class Event(StrEnum):
     SIGN_UP_ASKED = "sign_up.asked"
     SIGN_UP_LETTER_ASKED = "sign_up.letter_asked"
+    LETTER_WITHHELD = "letter.withheld"
     ACCOUNT_OPENED = "account.opened"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_DISABLED = "account.disabled"

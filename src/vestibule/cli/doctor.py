@@ -16,6 +16,8 @@ from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings import Settings, unknown_variables, variable
 
+_ONE_CLIENT = "none; behind a proxy everybody is one client, and shares one client's limits"
+
 
 class Verdict(StrEnum):
     GOOD = "good"
@@ -42,7 +44,7 @@ def doctor() -> None:
     for name, value in _shown(settings):
         click.echo(f"{name} = {value}")
     findings = [
-        *_about_settings(problems),
+        *_about_settings(settings, problems),
         *asyncio.run(_ask_others(settings, broken={name for name, _ in problems})),
     ]
     for finding in findings:
@@ -69,11 +71,13 @@ def _without_secrets(database_url: str) -> str:
     return shown.render_as_string(hide_password=True)
 
 
-def _about_settings(problems: list[tuple[str, str]]) -> Iterator[Finding]:
+def _about_settings(settings: Settings, problems: list[tuple[str, str]]) -> Iterator[Finding]:
     for name, words in problems:
         yield Finding(Verdict.WRONG, variable(name), words)
     for words in unknown_variables(os.environ):
         yield Finding(Verdict.NOTE, "environment", words)
+    if not settings.in_development and not settings.trusted_proxies:
+        yield Finding(Verdict.NOTE, variable("trusted_proxies"), _ONE_CLIENT)
     if not problems:
         yield Finding(Verdict.GOOD, "settings", "complete")
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -23,10 +23,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from vestibule.kernel import mailboxes
+from vestibule.kernel import limits, mailboxes
 from vestibule.kernel.database import why_unusable
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import why_weak
+from vestibule.kernel.limits import Limit
 
 PREFIX = "VESTIBULE_"
 _SHORTEST_IDLE = timedelta(minutes=5)
@@ -80,6 +81,17 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Further origins whose pages may send requests with cookies, separated by commas
     (`https://app.example.com`). Each can do what its user could do: list only your own."""
+
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """The proxies in front, as addresses or networks, separated by commas (`10.0.0.0/8, ::1`). Only
+    from them is `X-Forwarded-For` believed. Behind a proxy that is not listed everybody shares its
+    address, and with it the limits on client addresses; whoever is listed without being your proxy
+    can give themselves any address."""
+
+    limits: Annotated[tuple[Limit, ...], NoDecode] = ()
+    """How often somebody may try: `log_in_identifier=10/15m, letters=off`, each a number and a span
+    in `s`, `m`, `h` or `d`. Those not named stay as they are. Default: the table below. Tighter
+    ones turn honest people away sooner, looser ones give guessing more room."""
 
     service_name: str = Field(
         default="Vestibule", min_length=1, max_length=80, pattern=r"^[^\r\n]+$"
@@ -196,6 +208,21 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _limits(cls, value: object) -> object:
+        return limits.read(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError("each must be an address or a network such as 10.0.0.0/8") from None
 
     @field_validator("base_url", "mailgun_base_url")
     @classmethod
@@ -353,6 +380,10 @@ class Settings(BaseSettings):
         base = urlsplit(self.mailgun_base_url)
         if base.scheme != "https" and not _is_loopback(base.hostname or ""):
             yield "mailgun_base_url", "must be https: the key goes there"
+
+    def limit(self, limit: Limit) -> Limit:
+        """Return a limit as it was set, or as it stands in the table."""
+        return next((each for each in self.limits if each.name == limit.name), limit)
 
     @property
     def in_development(self) -> bool:

@@ -27,10 +27,11 @@ _ONLY_READS = "a reading unit cannot write"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is at the other end, as far as the network tells."""
+    """Who is at the other end, as far as the network tells; `network` is what limits count."""
 
     address: str | None = None
     user_agent: str | None = None
+    network: str | None = None
 
 
 NOBODY = Caller()

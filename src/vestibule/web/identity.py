@@ -17,6 +17,7 @@ from vestibule.extension import Vestibule, current_vestibule
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.unit import Caller
 from vestibule.sessions.store import Opened
+from vestibule.web import network
 
 _AUTH = "vestibule_auth"
 
@@ -86,7 +87,8 @@ def caller() -> Caller:
     """Return who is at the other end; what they say of themselves is cleaned for rows and logs."""
     agent = request.headers.get("User-Agent", "")
     said = "".join(sign if sign.isprintable() else " " for sign in agent)
-    return Caller(request.remote_addr, said or None)
+    address = network.client_address()
+    return Caller(address, said or None, network=network.counted_as(address))
 
 
 class _PassThrough:

@@ -9,7 +9,7 @@ from vestibule.accounts.login import log_in
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
 from vestibule.sessions import store
-from vestibule.web import identity, reading
+from vestibule.web import device, identity, reading
 from vestibule.web.api.models import (
     AccountAnswer,
     LoginAnswer,
@@ -29,21 +29,24 @@ blueprint = Blueprint("sessions", __name__)
 async def open_session(data: LoginBody) -> LoginAnswer:
     """Log in
 
-    `identifier` is the address or the username. The session's secret comes as a cookie.
+    `identifier` is the address or the username. The session's secret comes as a cookie, and with
+    it one by which this device is known again when strangers have used up the account's log-ins.
     """
     former = await identity.somebody()
     async with current_vestibule().unit(caller=identity.caller()) as unit:
-        account, opened = await log_in(
+        entered = await log_in(
             unit,
             identifier=data.identifier,
             password=data.password.get_secret_value(),
             remember=data.remember,
+            device=device.left(),
             instead_of=former,
         )
-    identity.sign_in(opened)
+    identity.sign_in(entered.opened)
+    device.leave(entered.device)
     return LoginAnswer(
-        account=AccountAnswer.of(account),
-        session=SessionAnswer.of(opened.session, current=True),
+        account=AccountAnswer.of(entered.account),
+        session=SessionAnswer.of(entered.opened.session, current=True),
     )
 
 

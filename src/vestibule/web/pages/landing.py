@@ -8,7 +8,7 @@ from vestibule.accounts.login import log_in_by_link
 from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
-from vestibule.web import guard, identity, reading
+from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
 from vestibule.web.pages.rendering import page
 
@@ -74,7 +74,7 @@ def blueprint() -> Blueprint:
         former = await identity.somebody()
         try:
             async with current_vestibule().unit(caller=identity.caller()) as unit:
-                opened = await log_in_by_link(
+                entered = await log_in_by_link(
                     unit,
                     token=fields["token"],
                     password=fields["password"],
@@ -83,7 +83,8 @@ def blueprint() -> Blueprint:
                 )
         except _TRY_AGAIN as error:
             return _form(fields["token"], error=error)
-        identity.sign_in(opened)
+        identity.sign_in(entered.opened)
+        device.leave(entered.device)
         return redirect(_HERE, 303)
 
     return landing
