@@ -465,8 +465,11 @@ def test_an_outbox_with_nothing_in_it_says_so(shell: Shell) -> None:
 
 def test_failed_letters_are_listed_and_tried_again(on_each: Shell) -> None:
     first, second = (_post(on_each, state=State.FAILED) for _ in range(2))
-    _post(on_each)
+    third = _post(on_each)
     status = on_each.works("courier", "status")
+    assert re.search(
+        rf"^{third} .*tried 3 times, next at [0-9 :-]+ UTC: 550 nobody here$", status, re.MULTILINE
+    )
     assert re.search(r"^failed +2$", status, re.MULTILINE)
     assert re.search(r"^queued +1$", status, re.MULTILINE)
     assert re.search(rf"^{first} .*tried 3 times: 550 nobody here$", status, re.MULTILINE)
