@@ -181,8 +181,11 @@ def test_a_database_that_is_not_there_is_one_line_without_its_password(
         answers=f"{PASSWORD}\n",
         VESTIBULE_DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/vestibule",
     )
-    assert line.startswith("Error: VESTIBULE_DATABASE_URL: the database cannot be reached")
+    assert line.startswith(
+        "Error: VESTIBULE_DATABASE_URL: the database cannot be reached at 127.0.0.1:1 ("
+    )
     assert "hunter2" not in line
+    assert "ada" not in line
 
 
 @pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE, ids=" ".join)

@@ -142,6 +142,7 @@ async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         [line] = await failing(tmp_path, "--port", port)
     assert line.startswith(f"Error: HOST, PORT: cannot listen on 127.0.0.1:{port}")
+    assert line.endswith(f"; choose another, for example PORT={int(port) % 65_535 + 1}")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b"])

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from vestibule.kernel.database import Database
+from vestibule.kernel.database import Database, where
 from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
 
 VERSION_TABLE = "vestibule_version"
@@ -90,7 +90,8 @@ async def reached(database: Database) -> str | None:
                 except (DBAPIError, DatabaseUnavailable, OSError) as error:
                     why = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
                 await asyncio.sleep(0.5)
-    raise CannotStart(f"VESTIBULE_DATABASE_URL: the database cannot be reached ({_kind(why)})")
+    at = f" at {place}" if (place := where(database.engine.url)) else ""
+    raise CannotStart(f"VESTIBULE_DATABASE_URL: the database cannot be reached{at} ({_kind(why)})")
 
 
 def _kind(error: BaseException | None) -> str:
