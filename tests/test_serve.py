@@ -177,7 +177,7 @@ async def test_production_refuses_an_old_schema_and_names_the_command(
     }
     for variables in (on_postgres, on_sqlite):
         [line] = await failing(tmp_path, **variables)
-        assert line.startswith("Error: The database has schema none")
+        assert line.startswith("Error: The database has no schema yet")
         assert line.endswith("Run: vestibule db upgrade")
 
 

@@ -132,6 +132,12 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
     assert "script-src" not in answer.headers["Content-Security-Policy"]
 
 
+async def test_the_bare_address_leads_to_the_description(world: World) -> None:
+    answer = await world.client().get("/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "docs"
+
+
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/dev/mailbox"])
 async def test_production_shows_none_of_this(
     world: World, sqlite_url: str, tmp_path: Path, path: str

@@ -1,7 +1,9 @@
 """`vestibule accounts`."""
 
 import sys
+from getpass import GetPassWarning
 from uuid import UUID
+from warnings import catch_warnings
 
 import click
 
@@ -9,8 +11,9 @@ from vestibule.accounts import names, policy, queries
 from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.signup import open_account
-from vestibule.cli.running import Refused, with_vestibule
+from vestibule.cli.running import Refused, in_words, with_vestibule
 from vestibule.extension import Vestibule
+from vestibule.kernel.errors import WeakPassword
 
 
 @click.group()
@@ -41,7 +44,9 @@ def create(
     any_password: bool,
     password_stdin: bool,
 ) -> None:
-    """Open an account.
+    """Open an account. The password is asked for, or read from a line of standard input:
+
+        printf '%s\\n' "$PASSWORD" | vestibule accounts create --username ada --password-stdin
 
     Example: vestibule accounts create --email ada@example.org
     """
@@ -62,7 +67,10 @@ def create(
                 family_name,
                 vestibule.settings.service_name,
             )
-            policy.check(password, personal=personal)
+            try:
+                policy.check(password, personal=personal)
+            except WeakPassword as error:
+                raise Refused(f"{in_words(error)} (--any-password takes it anyway.)") from None
         wanted = Wanted(
             password_hash=await vestibule.means.passwords.hash(password),
             username=username,
@@ -111,7 +119,11 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        try:
+            with catch_warnings(action="error", category=GetPassWarning):
+                password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        except GetPassWarning:
+            raise Refused("no terminal: use --password-stdin") from None
     if not password:
         raise Refused("the password is empty")
     return str(password)

@@ -68,10 +68,8 @@ async def ready(database: Database, *, upgrade: bool) -> None:
             "Start the newer version."
         )
     if not upgrade:
-        raise CannotStart(
-            f"The database has schema {found or 'none'}, this version needs {head()}. "
-            "Run: vestibule db upgrade"
-        )
+        has = f"schema {found}, this version needs {head()}" if found else "no schema yet"
+        raise CannotStart(f"The database has {has}. Run: vestibule db upgrade")
     await _migrate(database, command.upgrade, "head")
 
 

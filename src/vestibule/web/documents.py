@@ -3,7 +3,8 @@
 from typing import Any
 
 from pydantic import TypeAdapter
-from quart import Quart, Response
+from quart import Quart, Response, redirect
+from quart.typing import ResponseReturnValue
 from quart_schema import QuartSchema, hide
 from quart_schema.openapi import OpenAPIProvider
 
@@ -27,6 +28,14 @@ def attach(app: Quart, settings: Settings) -> None:
     )
     if not settings.shows_docs:
         return
+
+    if settings.in_development:
+
+        @app.get("/")
+        @hide
+        async def start() -> ResponseReturnValue:
+            """Lead whoever looks at the bare address to the description."""
+            return redirect("docs")
 
     @app.get("/docs")
     @hide
