@@ -91,8 +91,9 @@ class Settings(BaseSettings):
 
     base_url: str = ""
     """Where people reach the service, as they type it: every link in a letter starts with it, and
-    its origin is the only one whose pages may send requests with cookies. In production it must be
-    https. Default in development: `http://localhost:PORT`."""
+    its origin is the only one whose pages may send requests with cookies (in development
+    `localhost` and `127.0.0.1` on its port count as its own too). In production it must be https.
+    Default in development: `http://localhost:PORT`."""
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Further origins whose pages may send requests with cookies, separated by commas
