@@ -187,8 +187,11 @@ def test_a_database_that_is_not_there_is_one_line_without_its_password(
         answers=f"{PASSWORD}\n",
         VESTIBULE_DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/vestibule",
     )
-    assert line.startswith("Error: VESTIBULE_DATABASE_URL: the database cannot be reached")
+    assert line.startswith(
+        "Error: VESTIBULE_DATABASE_URL: the database cannot be reached at 127.0.0.1:1 ("
+    )
     assert "hunter2" not in line
+    assert "ada" not in line
 
 
 @pytest.mark.parametrize("words", COMMANDS_OF_THE_DATABASE, ids=" ".join)
@@ -386,6 +389,27 @@ def test_what_nobody_may_sign_up_with_is_refused_here_too(
     assert "no account" in shell.fails("accounts", "show", "ada@example.org")
 
 
+def test_a_refused_password_tells_the_way_around_and_nothing_else_does(shell: Shell) -> None:
+    create = ("accounts", "create", "--password-stdin", "--username", "ada")
+    assert "--any-password takes it anyway" in shell.fails(*create, answers="short\n")
+    assert "--any-password" not in shell.fails(*create, answers="\n")
+
+
+def test_without_a_terminal_the_way_without_one_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vestibule", "accounts", "create", "--username", "ada"],
+        cwd=tmp_path,
+        env=outside(),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # without the terminal of whoever runs the tests
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Error: no terminal: use --password-stdin"
+
+
 def test_any_password_is_taken_when_told_so(shell: Shell) -> None:
     shell.works(
         *("accounts", "create", "--email", "a@example.org", "--any-password", "--password-stdin"),
@@ -538,8 +562,11 @@ def test_an_outbox_with_nothing_in_it_says_so(shell: Shell) -> None:
 
 def test_failed_letters_are_listed_and_tried_again(on_each: Shell) -> None:
     first, second = (_post(on_each, state=State.FAILED) for _ in range(2))
-    _post(on_each)
+    third = _post(on_each)
     status = on_each.works("courier", "status")
+    assert re.search(
+        rf"^{third} .*tried 3 times, next at [0-9 :-]+ UTC: 550 nobody here$", status, re.MULTILINE
+    )
     assert re.search(r"^failed +2$", status, re.MULTILINE)
     assert re.search(r"^queued +1$", status, re.MULTILINE)
     assert re.search(rf"^{first} .*tried 3 times: 550 nobody here$", status, re.MULTILINE)
@@ -638,6 +665,14 @@ def test_the_doctor_shows_the_settings_and_no_secret(on_each: Shell) -> None:
     }
     result = on_each.type("doctor", VESTIBULE_SERVICE_NAME="Ada's", **secrets)
     assert "VESTIBULE_SERVICE_NAME = Ada's" in result.output
+    assert "VESTIBULE_SMTP_HOST = (not set)\n" in result.output
+    assert "VESTIBULE_HASH_THREADS = (not set)\n" in result.output
+    assert "VESTIBULE_SESSION_IDLE = PT24H\n" in result.output
+    assert "VESTIBULE_SESSION_LIFETIME = P7D\n" in result.output
+    assert "VESTIBULE_COURIER = true\n" in result.output
+    shown, findings = result.stdout.split("\n\n")
+    assert " = " not in findings
+    assert "good " not in shown
     assert "VESTIBULE_SECRETS = *" in result.output
     assert "hunter2" not in result.output
     assert bytes(range(32)).hex() not in result.output
@@ -687,11 +722,14 @@ def test_the_doctor_tells_that_the_schema_is_old(empty_url: str) -> None:
     in_development = Shell(VESTIBULE_DATABASE_URL=empty_url).type("doctor")
     assert in_development.exit_code == 0
     assert ("note", "schema") in _verdicts(in_development)
+    assert "has no schema yet" in in_development.stdout
     in_production = Shell(
         **PRODUCTION, VESTIBULE_DATABASE_URL=empty_url, VESTIBULE_SQLITE_IN_PRODUCTION="true"
     ).type("doctor")
     assert in_production.exit_code == 1
     assert "Run: vestibule db upgrade" in in_production.stdout
+    assert ("wrong", "schema") in _verdicts(in_production)
+    assert "has no schema yet" in in_production.stdout
 
 
 def test_the_doctor_asks_nobody_whose_address_is_wrong(shell: Shell) -> None:

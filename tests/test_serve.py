@@ -142,6 +142,7 @@ async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         [line] = await failing(tmp_path, "--port", port)
     assert line.startswith(f"Error: HOST, PORT: cannot listen on 127.0.0.1:{port}")
+    assert line.endswith(f"; choose another, for example PORT={int(port) % 65_535 + 1}")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b"])
@@ -176,7 +177,7 @@ async def test_production_refuses_an_old_schema_and_names_the_command(
     }
     for variables in (on_postgres, on_sqlite):
         [line] = await failing(tmp_path, **variables)
-        assert line.startswith("Error: The database has schema none")
+        assert line.startswith("Error: The database has no schema yet")
         assert line.endswith("Run: vestibule db upgrade")
 
 

@@ -6,6 +6,7 @@ moves requests. What a stop looks like from outside stands in `docs/operating.md
 """
 
 import asyncio
+import errno
 import logging
 import os
 import select
@@ -58,7 +59,9 @@ def listen(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         why = getattr(error, "strerror", None) or "no such name"
-        raise CannotStart(f"HOST, PORT: cannot listen on {host}:{port} ({why})") from None
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        advice = f"; choose another, for example PORT={port % 65_535 + 1}" if taken else ""
+        raise CannotStart(f"HOST, PORT: cannot listen on {host}:{port} ({why}){advice}") from None
     return listener
 
 

@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from werkzeug.routing import Rule
 
 from tests.world import World
+from vestibule.web.api.surface import ANSWERS
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -94,6 +95,39 @@ async def test_the_description_is_openapi_3_1_and_complete(world: World) -> None
         assert set(operation["responses"]) - {"default"}, path
 
 
+async def test_the_description_says_who_needs_the_cookie(world: World) -> None:
+    document = (await world.client().get("/openapi.json")).json()
+    scheme = {"type": "apiKey", "in": "cookie", "name": "vestibule"}
+    assert document["components"]["securitySchemes"] == {"session": scheme}
+    stranger = world.browser()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            asked = re.sub(r"{[^}]+}", str(uuid4()), path)
+            answer = await stranger.request(method.upper(), asked)
+            needed = operation.get("security") == [{"session": []}]
+            assert needed == (answer.status_code == 401), (method, path)
+            assert operation["description"] == operation["description"].strip()
+
+
+async def test_the_page_of_the_description_tells_fields_and_codes(world: World) -> None:
+    shown = (await world.client().get("/docs")).text
+    for error, (status, _) in ANSWERS.items():
+        assert f"<td><code>{error.code}</code></td><td>{status}</td>" in shown
+    for told in (
+        "<td><code>identifier</code></td><td>text of at most 400 characters</td><td>required</td>",
+        "<td><code>remember</code></td><td>true or false</td><td>optional</td>",
+        "<td><code>limit</code></td><td>whole number from 1 to 200</td><td>optional</td>",
+        "<td><code>sessions</code></td><td>list of SessionAnswer</td>",
+        '<a href="#AccountAnswer">AccountAnswer</a>',
+        '<h2 id="AccountAnswer">',
+        "<code>Origin: http://localhost:8000</code>",
+        "Needs the cookie, and with it an Origin.",
+        "the letter's <code>code</code>".replace("'", "&#39;"),
+    ):
+        assert told in shown, told
+    assert "`" not in shown
+
+
 class Loaded(HTMLParser):
     """What a page would make a browser load or run."""
 
@@ -130,6 +164,12 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
     assert not re.search(r"@import|url\(", answer.text)
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+async def test_the_bare_address_leads_to_the_description(world: World) -> None:
+    answer = await world.client().get("/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "docs"
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/dev/mailbox"])

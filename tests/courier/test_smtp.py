@@ -175,3 +175,10 @@ async def test_the_words_of_a_filter_never_carry_the_link_or_the_code() -> None:
     assert isinstance(why, Permanent)
     assert "bad link" in str(why)
     assert TOKEN[5:13] not in str(why)
+
+
+async def test_the_words_of_a_server_never_carry_the_recipient() -> None:
+    async with SmtpStub([At("RCPT", "550 <V@victim.test>: not a mailbox")]) as stub:
+        why = await refusal(smtp(stub))
+    assert "not a mailbox" in str(why)
+    assert "victim" not in str(why)

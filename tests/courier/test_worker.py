@@ -137,6 +137,33 @@ async def test_a_refused_letter_fails_where_it_can_be_seen_and_tried_again(
     assert (await the_letter(world)).state == "sent"
 
 
+async def test_each_failed_attempt_is_a_line_in_the_log(
+    world: World, transport: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="vestibule.courier")
+    await post(world, hours=24)
+    for error in (Temporary("451 busy"), Misconfigured("535 who are you"), Permanent("550 no")):
+        transport.errors = [error]
+        caplog.clear()
+        await send(world)
+        letter = await the_letter(world)
+        next_try = f"next try at {letter.next_try_at:%Y-%m-%dT%H:%M:%SZ}"
+        what_next = "given up" if isinstance(error, Permanent) else next_try
+        [record] = caplog.records
+        assert record.levelname == "WARNING"
+        assert record.getMessage() == (
+            f"letter {letter.id} (custom): attempt {letter.attempts} failed, {what_next}: {error}"
+        )
+        world.clock.move(letter.next_try_at - world.clock.now() + timedelta(seconds=1))
+    caplog.clear()
+    await post(world, seconds=3)
+    transport.errors = [Temporary("451 busy", retry_after=timedelta(minutes=5))]
+    await send(world)
+    [record] = caplog.records
+    assert "given up: 451 busy" in record.getMessage()
+    assert "ada@example.org" not in caplog.text
+
+
 async def test_an_unknown_fault_of_the_transport_loses_nothing(
     world: World, transport: Scripted
 ) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.database import Database, FairPool, dialect_url, uuid7
+from vestibule.kernel.database import Database, FairPool, dialect_url, uuid7, where
 from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.throttle.counters import Counter
 
@@ -259,3 +259,19 @@ async def test_what_a_statement_was_given_is_in_no_error(database: Database) -> 
             await session.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "hunter22"})
     assert "nowhere" in str(caught.value)
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url, place",
+    [
+        ("postgresql://ada:hunter2@db.example.org/vestibule", "db.example.org:5432"),
+        ("postgresql://ada:hunter2@[::1]:6543/vestibule", "[::1]:6543"),
+        ("postgresql:///vestibule?host=/run/pg&user=ada", "/run/pg/.s.PGSQL.5432"),
+        ("postgresql:///vestibule", "the local socket"),
+        ("postgresql://ada:hun@ter2@db.example.org/vestibule", ""),
+        ("postgresql://ada:hun@ter2/x@db.example.org/vestibule", ""),
+        ("sqlite:////srv/vestibule.db", "/srv/vestibule.db"),
+    ],
+)
+def test_a_database_is_named_without_its_user_and_password(url: str, place: str) -> None:
+    assert where(dialect_url(url)) == place

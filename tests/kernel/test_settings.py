@@ -144,6 +144,10 @@ class TestSources:
         (tmp_path / "bytes").write_bytes(b"\xff\xfe")
         monkeypatch.setenv("VESTIBULE_SECRETS_FILE", str(tmp_path / kind))
         assert "VESTIBULE_SECRETS_FILE" in refused()["VESTIBULE_SECRETS"]
+        monkeypatch.setenv("VESTIBULE_MODE", "production")
+        with pytest.raises(CannotStart) as caught:
+            Settings.load()
+        assert len([each for each in caught.value.problems if "VESTIBULE_SECRETS" in each]) == 1
 
     def test_an_empty_variable_is_not_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("VESTIBULE_DATABASE_URL", "")
@@ -163,6 +167,40 @@ class TestSources:
             "VESTIBULE_SERVICE_NAMES is not a setting; did you mean VESTIBULE_SERVICE_NAME?",
             "VESTIBULE_ZZZZZZZZZZZZZ is not a setting",
         ]
+
+    def test_a_keyword_that_is_no_setting_is_refused_with_what_was_meant(self) -> None:
+        with pytest.raises(CannotStart) as caught:
+            Settings.load(bogus=1, servce_name="x", HOST="127.0.0.1", port=99_999)
+        assert caught.value.problems == (
+            "bogus is not a setting",
+            "servce_name is not a setting; did you mean service_name?",
+            "PORT: must be at most 65535",
+        )
+
+
+def test_a_wrong_value_is_told_in_our_words() -> None:
+    assert refused(
+        mode="staging",
+        session_idle="a while",
+        code_lifetime=0,
+        smtp_port="x",
+        courier="perhaps",
+        hash_threads=0,
+        service_name="",
+    ) == {
+        "VESTIBULE_MODE": "must be one of development, production",
+        "VESTIBULE_SESSION_IDLE": "must be a span such as PT1H, or whole seconds",
+        "VESTIBULE_CODE_LIFETIME": "must be longer than no time at all",
+        "VESTIBULE_SMTP_PORT": "must be a whole number",
+        "VESTIBULE_COURIER": "must be true or false",
+        "VESTIBULE_HASH_THREADS": "must be at least 1",
+        "VESTIBULE_SERVICE_NAME": "must not be empty",
+    }
+
+
+def test_production_says_that_http_is_not_enough() -> None:
+    problems = refused(**PRODUCTION | {"base_url": "http://auth.example.org"})
+    assert problems == {"VESTIBULE_BASE_URL": "is http; production needs https"}
 
 
 class TestSecrets:

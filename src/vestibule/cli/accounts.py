@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from getpass import GetPassWarning
 from uuid import UUID
+from warnings import catch_warnings
 
 import click
 
@@ -11,8 +13,9 @@ from vestibule.accounts import directory, names, policy, queries, state
 from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.models import STATES, Account
 from vestibule.accounts.signup import open_account
-from vestibule.cli.running import Refused, with_vestibule
+from vestibule.cli.running import Refused, in_words, with_vestibule
 from vestibule.extension import Vestibule
+from vestibule.kernel.errors import WeakPassword
 from vestibule.kernel.unit import Unit
 
 
@@ -44,7 +47,9 @@ def create(
     any_password: bool,
     password_stdin: bool,
 ) -> None:
-    """Open an account.
+    """Open an account. The password is asked for, or read from a line of standard input:
+
+        printf '%s\\n' "$PASSWORD" | vestibule accounts create --username ada --password-stdin
 
     Example: vestibule accounts create --email ada@example.org
     """
@@ -65,7 +70,10 @@ def create(
                 family_name,
                 vestibule.settings.service_name,
             )
-            policy.check(password, personal=personal)
+            try:
+                policy.check(password, personal=personal)
+            except WeakPassword as error:
+                raise Refused(f"{in_words(error)} (--any-password takes it anyway.)") from None
         wanted = Wanted(
             password_hash=await vestibule.means.passwords.hash(password),
             username=username,
@@ -174,7 +182,11 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        try:
+            with catch_warnings(action="error", category=GetPassWarning):
+                password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        except GetPassWarning:
+            raise Refused("no terminal: use --password-stdin") from None
     if not password:
         raise Refused("the password is empty")
     return str(password)

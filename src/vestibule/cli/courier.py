@@ -46,18 +46,27 @@ def run() -> None:
 
 @courier.command()
 def status() -> None:
-    """Count the letters by state, and list the latest that failed.
+    """Count the letters by state; list those that wait after a failed try, and the latest given up.
 
     Example: vestibule courier status
     """
 
-    async def flow(vestibule: Vestibule) -> tuple[list[tuple[str, int]], Sequence[Letter]]:
+    async def flow(
+        vestibule: Vestibule,
+    ) -> tuple[list[tuple[str, int]], Sequence[Letter], Sequence[Letter]]:
         async with vestibule.unit(reading=True) as unit:
-            return await outbox.count(unit), await outbox.latest_failed(unit)
+            waiting, failed = await outbox.held_up(unit), await outbox.latest_failed(unit)
+            return await outbox.count(unit), waiting, failed
 
-    counts, failed = with_vestibule(flow)
+    counts, waiting, failed = with_vestibule(flow)
     for state, count in counts:
         click.echo(f"{state:<8} {count}")
+    for letter in waiting:
+        click.echo(
+            f"{letter.id}  {letter.kind}  tried {letter.attempts} times, "
+            f"next at {letter.next_try_at:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{letter.last_error or 'under way, or its courier was killed'}"
+        )
     for letter in failed:
         click.echo(
             f"{letter.id}  {letter.kind}  tried {letter.attempts} times: "

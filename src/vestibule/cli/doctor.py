@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 import click
@@ -47,18 +48,43 @@ def doctor() -> None:
         *_about_settings(settings, problems),
         *asyncio.run(_ask_others(settings, broken={name for name, _ in problems})),
     ]
+    click.echo()
     for finding in findings:
         click.echo(f"{finding.verdict:<5}  {finding.about}: {finding.words}")
     if any(finding.verdict is Verdict.WRONG for finding in findings):
         raise click.exceptions.Exit(1)
 
 
-def _shown(settings: Settings) -> Iterator[tuple[str, object]]:
+def _shown(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, value in settings:
         if name == "database_url" and settings.database_url is not None:
             yield variable(name), _without_secrets(settings.database)
-        elif value is not None:
-            yield variable(name), ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        else:
+            yield variable(name), _text(value)
+
+
+def _text(value: object) -> str:
+    """Return a value as the settings take it."""
+    match value:
+        case None | "" | ():
+            return "(not set)"
+        case tuple():
+            return ",".join(map(str, value))
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return _iso(value)
+    return str(value)
+
+
+def _iso(span: timedelta) -> str:
+    """Return a span in ISO 8601, in the largest unit that says it exactly."""
+    seconds = int(span.total_seconds())
+    for size, form in ((86_400, "P{}D"), (3_600, "PT{}H"), (60, "PT{}M")):
+        count, rest = divmod(seconds, size)
+        if rest == 0 and (count > 1 or form != "P{}D"):  # a day is 24 hours
+            return form.format(count)
+    return f"PT{seconds}S"
 
 
 def _without_secrets(database_url: str) -> str:
@@ -99,17 +125,21 @@ async def _about_database(settings: Settings, broken: set[str]) -> AsyncIterator
     except OSError as error:
         yield Finding(Verdict.WRONG, "database", f"cannot be opened ({error.strerror})")
         return
+    about = "database"
     try:
         found = await migrations.reached(database)
         yield Finding(Verdict.GOOD, "database", "answers")
         if settings.in_development and found is None:
-            yield Finding(Verdict.NOTE, "schema", "not there yet; the next start makes it")
+            yield Finding(
+                Verdict.NOTE, "schema", "the database has no schema yet; the next start makes it"
+            )
             return
+        about = "schema"
         await migrations.ready(database, upgrade=False)
         yield Finding(Verdict.GOOD, "schema", f"{found}, as this version needs it")
     except CannotStart as error:
         for words in error.problems:
-            yield Finding(Verdict.WRONG, "database", words)
+            yield Finding(Verdict.WRONG, about, words)
     finally:
         await database.close()
 

@@ -67,13 +67,17 @@ def with_vestibule(flow: Callable[[Vestibule], Awaitable[T]], *, any_schema: boo
     return asyncio.run(run())
 
 
+def in_words(error: VestibuleError) -> str:
+    _, words = ANSWERS[type(error)]
+    return words if isinstance(words, str) else words(error)
+
+
 def _refuse(error: Exception) -> NoReturn:
     match error:
         case CannotStart():
             raise Refused(*error.problems) from None
         case VestibuleError():
-            _, words = ANSWERS[type(error)]
-            raise Refused(words if isinstance(words, str) else words(error)) from None
+            raise Refused(in_words(error)) from None
         case CommandError():  # a revision that there is not
             raise Refused(str(error).splitlines()[0]) from None
         case SQLAlchemyError():

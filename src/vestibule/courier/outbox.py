@@ -125,6 +125,14 @@ async def count(unit: Unit) -> list[tuple[str, int]]:
     return [(state, number) for state, number in rows]
 
 
+async def held_up(unit: Unit, *, most: int = 20) -> Sequence[Letter]:
+    """Return the letters that were tried and still wait, the next to be tried first."""
+    waiting = select(Letter).where(
+        Letter.state.in_((State.QUEUED, State.SENDING)), Letter.attempts > 0
+    )
+    return (await unit.session.scalars(waiting.order_by(Letter.next_try_at).limit(most))).all()
+
+
 async def latest_failed(unit: Unit, *, most: int = 20) -> Sequence[Letter]:
     """Return the letters that were given up, newest first."""
     failures = select(Letter).where(Letter.state == State.FAILED)

@@ -120,11 +120,13 @@ class Worker:
                     at = unit.now + self._wait(letter, why)
                     if at >= letter.expires_at:
                         await outbox.failed(unit, letter, why=f"given up: {why}")
+                        _tell(letter, "given up", why)
                     else:
                         await outbox.again(unit, letter, at=at, why=str(why))
+                        _tell(letter, f"next try at {at:%Y-%m-%dT%H:%M:%SZ}", why)
                 case Permanent():
                     await outbox.failed(unit, letter, why=str(why))
-                    log.error("letter %s (%s) failed: %s", letter.id, letter.kind, why)
+                    _tell(letter, "given up", why)
                 case _Expired():
                     await outbox.dropped(unit, letter, why="out of date before it could be sent")
 
@@ -170,7 +172,6 @@ class Worker:
         """Return how long to leave a letter alone; close the house where all would fail."""
         now = self._means.clock.now()
         if isinstance(why, Misconfigured):
-            log.error("no letter can be sent: %s", why)
             self._closed_until = now + _MENDING
             return _MENDING
         if why.retry_after is not None:
@@ -179,6 +180,13 @@ class Worker:
         doubled = _FIRST_WAIT * 2 ** min(letter.attempts - 1, 10)
         spread: float = random.uniform(0.75, 1.25)  # noqa: S311 - no secret
         return timedelta(seconds=min(doubled, _LONGEST_WAIT).total_seconds() * spread)
+
+
+def _tell(letter: Letter, what_next: str, why: Exception) -> None:
+    log.warning(
+        "letter %s (%s): attempt %d failed, %s: %s",
+        *(letter.id, letter.kind, letter.attempts, what_next, why),
+    )
 
 
 class _Expired(Exception):

@@ -183,6 +183,19 @@ def dialect_url(url: str) -> URL:
     return parsed
 
 
+def where(url: URL) -> str:
+    """Return the server, socket or file that `url` leads to; "" where that might be a secret."""
+    host = str(url.host or url.query.get("host", ""))
+    if "@" in f"{host}{url.database}":  # then a piece of the password is taken for the host
+        return ""
+    if url.drivername == _SQLITE:
+        return url.database or ""
+    port = url.port or url.query.get("port", 5432)
+    if host.startswith("/"):
+        return f"{host}/.s.PGSQL.{port}"
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if host else "the local socket"
+
+
 def why_unusable(url: str) -> str | None:
     """Return what is wrong with a database's URL, never repeating it; None for a good one."""
     try:

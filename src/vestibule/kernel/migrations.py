@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from vestibule.kernel.database import Database
+from vestibule.kernel.database import Database, where
 from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
 
 VERSION_TABLE = "vestibule_version"
@@ -68,10 +68,8 @@ async def ready(database: Database, *, upgrade: bool) -> None:
             "Start the newer version."
         )
     if not upgrade:
-        raise CannotStart(
-            f"The database has schema {found or 'none'}, this version needs {head()}. "
-            "Run: vestibule db upgrade"
-        )
+        has = f"schema {found}, this version needs {head()}" if found else "no schema yet"
+        raise CannotStart(f"The database has {has}. Run: vestibule db upgrade")
     await _migrate(database, command.upgrade, "head")
 
 
@@ -90,7 +88,8 @@ async def reached(database: Database) -> str | None:
                 except (DBAPIError, DatabaseUnavailable, OSError) as error:
                     why = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
                 await asyncio.sleep(0.5)
-    raise CannotStart(f"VESTIBULE_DATABASE_URL: the database cannot be reached ({_kind(why)})")
+    at = f" at {place}" if (place := where(database.engine.url)) else ""
+    raise CannotStart(f"VESTIBULE_DATABASE_URL: the database cannot be reached{at} ({_kind(why)})")
 
 
 def _kind(error: BaseException | None) -> str:

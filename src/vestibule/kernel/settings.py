@@ -5,7 +5,7 @@ Read from `VESTIBULE_*` environment variables, from files named by `VESTIBULE_*_
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -35,6 +36,22 @@ _NOT_ALONE = (
     "development mode is for one machine: no https, no secrets of your own; listen on "
     "127.0.0.1, set up production mode, or set VESTIBULE_DEV_REMOTE=true"
 )
+_WORDS = {
+    "time_delta_type": "must be a span such as PT1H, or whole seconds",
+    "time_delta_parsing": "must be a span such as PT1H, or whole seconds",
+    "greater_than": "must be longer than no time at all",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must be one line",
+}
 _SQLITE = (
     "is SQLite; use PostgreSQL, or set VESTIBULE_SQLITE_IN_PRODUCTION=true for one process on "
     "one machine"
@@ -75,8 +92,9 @@ class Settings(BaseSettings):
 
     base_url: str = ""
     """Where people reach the service, as they type it: every link in a letter starts with it, and
-    its origin is the only one whose pages may send requests with cookies. In production it must be
-    https. Default in development: `http://localhost:PORT`."""
+    its origin is the only one whose pages may send requests with cookies (in development
+    `localhost` and `127.0.0.1` on its port count as its own too). In production it must be https.
+    Default in development: `http://localhost:PORT`."""
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Further origins whose pages may send requests with cookies, separated by commas
@@ -274,8 +292,11 @@ class Settings(BaseSettings):
         Raises:
             CannotStart: with every problem at once, a line each, and never a value.
         """
+        aliases = {field.validation_alias for field in cls.model_fields.values()}
+        unknown = given.keys() - cls.model_fields.keys() - aliases
+        slips = [_slip(name, cls.model_fields) for name in sorted(unknown)]
         settings, wrong = cls.read(**given)
-        _refuse(wrong)
+        _refuse(wrong, *slips)
         return settings
 
     @classmethod
@@ -285,7 +306,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**given)
         except ValidationError as error:
-            wrong = {_field(str(e["loc"][0])): _sentence(e["msg"]) for e in error.errors()}
+            wrong = {_field(str(e["loc"][0])): _sentence(e) for e in error.errors()}
             # Look at the rest as if the wrong ones were not set, so that one start tells it all.
             defaults = {name: cls.model_fields[name].get_default() for name in wrong}
             settings = cls(**given | defaults)
@@ -302,6 +323,13 @@ class Settings(BaseSettings):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each field that keeps this from starting, and what to do about it."""
+        unread = dict(_unread_files())
+        yield from unread.items()
+        for name, words in self._content_problems():
+            if name not in unread:
+                yield name, words
+
+    def _content_problems(self) -> Iterator[tuple[str, str]]:
         yield from self._mode_problems()
         yield from self._mail_problems()
         yield from self._span_problems()
@@ -310,10 +338,6 @@ class Settings(BaseSettings):
                 yield "secrets", weakness
         if self.database_url and (words := why_unusable(self.database)):
             yield "database_url", words
-        for name, path in _named_files():
-            field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
-            if field in Settings.model_fields and _content(path) is None:
-                yield field, f"the file that {name} names cannot be read"
         if self.templates_dir and not self.templates_dir.is_dir():
             yield "templates_dir", "is not a directory"
 
@@ -334,12 +358,11 @@ class Settings(BaseSettings):
             if not self.dev_remote and not _is_loopback(self.host):
                 yield "host", _NOT_ALONE
             return
-        if urlsplit(self.base_url).scheme != "https":
+        if not self.base_url:
             yield "base_url", "set the https URL that people reach the service at"
-        if self.database_url is None:
-            yield "database_url", "set postgresql://user:password@host/name"
-        elif self.database.startswith("sqlite") and not self.sqlite_in_production:
-            yield "database_url", _SQLITE
+        elif urlsplit(self.base_url).scheme != "https":
+            yield "base_url", "is http; production needs https"
+        yield from self._database_problems()
         if not self.secrets:
             yield (
                 "secrets",
@@ -351,6 +374,12 @@ class Settings(BaseSettings):
             yield "mail_from", "set the sender's address"
         if self.link_sign_up and urlsplit(self.link_sign_up).scheme != "https":
             yield "link_sign_up", "must be https: the link opens an account"
+
+    def _database_problems(self) -> Iterator[tuple[str, str]]:
+        if self.database_url is None:
+            yield "database_url", "set postgresql://user:password@host/name"
+        elif self.database.startswith("sqlite") and not self.sqlite_in_production:
+            yield "database_url", _SQLITE
 
     def _mail_problems(self) -> Iterator[tuple[str, str]]:
         if self.mail_from and mailboxes.sender(self.mail_from) is None:
@@ -430,8 +459,12 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     known = {variable(name) for name in Settings.model_fields}
     for name in sorted({*environ, *(each.upper() for each in dotenv_values(".env"))}):
         if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known:
-            near = get_close_matches(name, known, n=1)
-            yield f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+            yield _slip(name, known)
+
+
+def _slip(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def origin_of(url: str) -> str:
@@ -471,6 +504,13 @@ def _named_files() -> Iterator[tuple[str, str]]:
             yield name, path
 
 
+def _unread_files() -> Iterator[tuple[str, str]]:
+    for name, path in _named_files():
+        field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
+        if field in Settings.model_fields and _content(path) is None:
+            yield field, f"the file that {name} names cannot be read"
+
+
 def _content(path: str) -> str | None:
     try:
         return Path(path).read_text("utf-8").strip()
@@ -478,17 +518,24 @@ def _content(path: str) -> str | None:
         return None
 
 
-def _refuse(problems: list[tuple[str, str]]) -> None:
-    if problems:
-        raise CannotStart(*(f"{variable(name)}: {words}" for name, words in problems))
+def _refuse(problems: list[tuple[str, str]], *further: str) -> None:
+    if problems or further:
+        raise CannotStart(*further, *(f"{variable(name)}: {words}" for name, words in problems))
 
 
 def _field(loc: str) -> str:
     return loc.lower() if loc in ("HOST", "PORT") else loc
 
 
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _sentence(error: ErrorDetails) -> str:
+    """Return our words for what pydantic found; they never repeat the value."""
+    said = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        choices = said["expected"].replace(" or ", ", ").replace("'", "")
+        return f"must be one of {choices}"
+    if error["type"] in _WORDS:
+        return _WORDS[error["type"]].format_map(said)
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _is_loopback(host: str) -> bool:

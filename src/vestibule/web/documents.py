@@ -1,17 +1,32 @@
 """The API's description: OpenAPI 3.1 at `/openapi.json`, and a page made from it at `/docs`."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+from markupsafe import Markup, escape
 from pydantic import TypeAdapter
-from quart import Quart, Response
+from quart import Quart, Response, redirect
+from quart.typing import ResponseReturnValue
 from quart_schema import QuartSchema, hide
 from quart_schema.openapi import OpenAPIProvider
 
 from vestibule.kernel.settings import Settings
+from vestibule.web import guard, identity
 from vestibule.web.api.models import ProblemAnswer
+from vestibule.web.api.surface import ANSWERS
 from vestibule.web.pages.rendering import page
 
 Document = dict[str, Any]  # Any: JSON
+
+_SESSION = "session"
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "object": "object",
+    "null": "null",
+}
 
 
 def attach(app: Quart, settings: Settings) -> None:
@@ -24,15 +39,34 @@ def attach(app: Quart, settings: Settings) -> None:
         scalar_ui_path=None,
         info={"title": settings.service_name, "version": "1"},
         openapi_provider_class=Provider,
+        security_schemes={
+            _SESSION: {"type": "apiKey", "in_": "cookie", "name": identity.cookie_name(settings)}
+        },
     )
     if not settings.shows_docs:
         return
+
+    if settings.in_development:
+
+        @app.get("/")
+        @hide
+        async def start() -> ResponseReturnValue:
+            """Lead whoever looks at the bare address to the description."""
+            return redirect("docs")
 
     @app.get("/docs")
     @hide
     async def docs() -> Response:
         """Show the description to people, with nothing loaded from anywhere."""
-        return page("docs.html", document=schema.openapi_provider.schema())
+        return page(
+            "docs.html",
+            document=schema.openapi_provider.schema(),
+            cookie=identity.cookie_name(settings),
+            origin=guard.own_origin(),
+            codes=list(_codes()),
+            kind=_kind,
+            marked=_marked,
+        )
 
 
 class Provider(OpenAPIProvider):
@@ -69,8 +103,13 @@ class Provider(OpenAPIProvider):
 
     def build_paths(self, rule: Any) -> tuple[Document, Document]:
         paths, components = super().build_paths(rule)
-        for path in paths.values():
+        for name, path in paths.items():
             for operation in path.values():
+                operation["description"] = operation["description"].strip()
+                if "/me" in name or name.endswith("/logout-all"):
+                    operation["security"] = [{_SESSION: []}]
+                elif name.endswith("/logout"):
+                    operation["security"] = [{_SESSION: []}, {}]
                 answers = operation["responses"] or {204: {"description": "Done."}}
                 # As texts: a JSON object's keys are, and Quart sorts them.
                 described = {str(status): answer for status, answer in answers.items()}
@@ -84,6 +123,36 @@ def _name_schemas(part: Document, components: Document) -> None:
         if schema.get("type") == "object" and schema.get("title"):
             components[schema["title"]] = schema
             content["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
+
+
+def _codes() -> Iterator[tuple[str, int, str]]:
+    """Yield code, status and words of every error; where words vary, what the error means."""
+    for error, (status, words) in ANSWERS.items():
+        meaning = " ".join((error.__doc__ or "").partition("\n\n")[0].split())
+        yield error.code, status, words if isinstance(words, str) else meaning
+
+
+def _kind(field: Document) -> str:
+    """Return what a field holds, in words."""
+    if "anyOf" in field:
+        return " or ".join(_kind(each) for each in field["anyOf"])
+    if "$ref" in field:
+        return str(field["$ref"].rpartition("/")[2])
+    if "const" in field:
+        return f'"{field["const"]}"'
+    if field["type"] == "array":
+        return f"list of {_kind(field['items'])}"
+    words = _KINDS[field["type"]]
+    if "maxLength" in field:
+        words += f" of at most {field['maxLength']} characters"
+    if "maximum" in field:
+        words += f" from {field['minimum']} to {field['maximum']}"
+    return words
+
+
+def _marked(text: str) -> Markup:
+    """Show what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 _PROBLEM: Document = {

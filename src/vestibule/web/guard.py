@@ -43,19 +43,26 @@ async def refuse_cross_site() -> None:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         if len(origins) != 1 or origins[0] not in allowed:
-            raise CrossSite("The browser says that another site sent this.")
+            raise CrossSite(_not_ours("The page that sent this"))
         return
     if origins:
         own_page = origins == ["null"] and site == "same-origin"
         if not own_page and (len(origins) != 1 or origins[0] not in allowed):
-            raise CrossSite("The Origin header names another site.")
+            raise CrossSite(_not_ours("The Origin"))
         return
     if referer := request.headers.get("Referer"):
         if origin_of(referer) not in allowed:
-            raise CrossSite("The Referer header names another site.")
+            raise CrossSite(_not_ours("The origin of the Referer"))
         return
     if site is None and identity.has_cookie():
         raise CrossSite(f"Send the header Origin: {own_origin()}")
+
+
+def _not_ours(what: str) -> str:
+    """Name what would do; never what came, which a foreign page chose."""
+    return (
+        f"{what} is not {own_origin()} (VESTIBULE_BASE_URL) nor one of VESTIBULE_ALLOWED_ORIGINS."
+    )
 
 
 def own_origin() -> str:

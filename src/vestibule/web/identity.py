@@ -15,6 +15,7 @@ from vestibule.accounts import queries
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import Vestibule, current_vestibule
 from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Caller
 from vestibule.sessions.store import Opened
 from vestibule.web import network
@@ -29,11 +30,10 @@ def attach(state: BlueprintSetupState) -> None:
         return
     vestibule: Vestibule = app.extensions["vestibule"]
     settings = vestibule.settings
-    name = "vestibule" if settings.in_development else "__Host-vestibule"
     app.extensions[_AUTH] = _Auth(
         app,
         attribute_name=_AUTH,
-        cookie_name=name,
+        cookie_name=cookie_name(settings),
         cookie_path="/",
         cookie_http_only=True,
         cookie_samesite="Lax",
@@ -42,6 +42,10 @@ def attach(state: BlueprintSetupState) -> None:
         salt=_AUTH,
         singleton=False,
     )
+
+
+def cookie_name(settings: Settings) -> str:
+    return "vestibule" if settings.in_development else "__Host-vestibule"
 
 
 async def somebody() -> SignedIn | None:

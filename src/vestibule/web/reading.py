@@ -10,15 +10,31 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
-from quart import request
+from pydantic_core import ErrorDetails
+from quart import current_app, request
 from quart_schema import RequestSchemaValidationError
+from quart_schema.validation import QUART_SCHEMA_REQUEST_ATTRIBUTE
 
 from vestibule.kernel.errors import FieldError, InvalidFields, MalformedBody, WrongMediaType
 
 View = TypeVar("View", bound=Callable[..., Awaitable[object]])
 
 _UNKNOWN = ("unknown_field", "This field is not known here.")
-_NO_OBJECT = FieldError("", "object_expected", "Send a JSON object.")
+_NO_OBJECT = FieldError("", "object_expected", "Send one JSON object.")
+_WORDS = {
+    "missing": "This field is missing.",
+    "string_type": "Send a text.",
+    "bool_type": "Send true or false.",
+    "bool_parsing": "Send true or false.",
+    "int_type": "Send a whole number.",
+    "int_parsing": "Send a whole number.",
+    "int_from_float": "Send a whole number.",
+    "greater_than_equal": "At least {ge}.",
+    "less_than_equal": "At most {le}.",
+    "too_long": "At most {max_length} characters.",
+    "string_too_long": "At most {max_length} characters.",
+    "string_pattern_mismatch": "Holds characters that are not allowed here.",
+}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
 # Our bodies are flat. Whoever parses after us starts deeper in the stack and would fail first.
@@ -31,12 +47,14 @@ async def check_json() -> None:
 
     Raises:
         WrongMediaType: it says that it is something else.
-        MalformedBody: not UTF-8, not JSON, a key twice, NaN, NUL, half a surrogate pair.
+        MalformedBody: empty, not UTF-8, not JSON, a key twice, NaN, NUL, half a surrogate pair.
     """
     if request.method in _SAFE:
         return
     raw = cast(bytes, await request.get_data())  # cached: quart-schema reads it again
     if not raw:
+        if request.mimetype == "application/json" and _reads_a_body():
+            raise MalformedBody("Send a JSON object as the body.")
         return
     if request.mimetype != "application/json":
         raise WrongMediaType("send application/json")
@@ -54,6 +72,11 @@ async def check_json() -> None:
         raise MalformedBody(f"The body is not JSON ({where}).") from None
     except ValueError as error:
         raise MalformedBody(f"The body is not plain JSON: {error}.") from None
+
+
+def _reads_a_body() -> bool:
+    view = current_app.view_functions[str(request.endpoint)]
+    return hasattr(view, QUART_SCHEMA_REQUEST_ATTRIBUTE)
 
 
 def takes_no_fields(view: View) -> View:
@@ -99,18 +122,18 @@ def shape_errors(error: RequestSchemaValidationError) -> InvalidFields:
     cause = error.validation_error
     if not isinstance(cause, ValidationError):
         return InvalidFields([_NO_OBJECT])
-    return InvalidFields(
-        [
-            FieldError(
-                ".".join(str(part)[:80] for part in each["loc"]),
-                "unknown_field" if each["type"] == "extra_forbidden" else each["type"],
-                "This field is not known here."
-                if each["type"] == "extra_forbidden"
-                else each["msg"],
-            )
-            for each in cause.errors(include_input=False, include_url=False)[:20]
-        ]
-    )
+    found = cause.errors(include_input=False, include_url=False)[:20]
+    return InvalidFields([_field_error(each) for each in found])
+
+
+def _field_error(found: ErrorDetails) -> FieldError:
+    kind, field = found["type"], ".".join(str(part)[:80] for part in found["loc"])
+    if kind == "extra_forbidden":
+        return FieldError(field, *_UNKNOWN)
+    if not field:
+        return _NO_OBJECT
+    words = _WORDS.get(kind, "This field is not as it must be.")
+    return FieldError(field, kind, words.format_map(found.get("ctx", {})))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON

@@ -1,5 +1,6 @@
 """Every no is `application/problem+json` with a stable code and a request id."""
 
+from json import dumps
 from typing import Any, cast  # Any: ASGI's own types are stricter than its servers
 
 import httpx
@@ -17,7 +18,7 @@ from tests.world import World
         ("GET", "/v1/me/", b"", None, 404, "not_found"),
         ("GET", "/v1/login", b"", None, 405, "method_not_allowed"),
         ("POST", "/v1/login", b"{", "application/json", 400, "malformed_body"),
-        ("POST", "/v1/login", b"", "application/json", 400, "bad_request"),
+        ("POST", "/v1/login", b"", "application/json", 400, "malformed_body"),
         ("POST", "/v1/login", b"", None, 422, "invalid_fields"),
         ("POST", "/v1/login", b"null", "application/json", 422, "invalid_fields"),
         ("POST", "/v1/login", b"{}", "text/plain", 415, "wrong_media_type"),
@@ -93,6 +94,99 @@ async def test_a_route_without_fields_takes_none(
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
     assert (await ada.get("/v1/me")).status_code == 200
     assert (await ada.request(method, path, content=b"{}", headers=json)).status_code == 204
+
+
+async def test_a_body_that_says_nothing_is_nothing_to_a_route_without_fields(world: World) -> None:
+    json = {"Content-Type": "application/json"}
+    assert (await world.browser().post("/v1/logout", headers=json)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "path, body, wrong",
+    [
+        (
+            "login",
+            {"identifier": 1, "remember": 1},
+            {
+                "identifier": ("string_type", "Send a text."),
+                "password": ("missing", "This field is missing."),
+                "remember": ("bool_type", "Send true or false."),
+            },
+        ),
+        (
+            "login",
+            {"identifier": "a" * 401, "password": "b" * 4097},
+            {
+                "identifier": ("string_too_long", "At most 400 characters."),
+                "password": ("too_long", "At most 4096 characters."),
+            },
+        ),
+        (
+            "accounts",
+            {"password": "x", "given_name": "a\tb"},
+            {
+                "given_name": (
+                    "string_pattern_mismatch",
+                    "Holds characters that are not allowed here.",
+                ),
+            },
+        ),
+        ("login", [], {"": ("object_expected", "Send one JSON object.")}),
+        ("login", [{"identifier": "a"}], {"": ("object_expected", "Send one JSON object.")}),
+        ("login", None, {"": ("object_expected", "Send one JSON object.")}),
+        ("login", "text", {"": ("object_expected", "Send one JSON object.")}),
+    ],
+)
+async def test_each_wrong_field_is_told_in_our_words(
+    world: World, path: str, body: object, wrong: dict[str, tuple[str, str]]
+) -> None:
+    answer = await world.browser().request(
+        "POST",
+        f"/v1/{path}",
+        content=dumps(body),
+        headers={"Content-Type": "application/json"},
+    )
+    told = {each["field"]: (each["code"], each["message"]) for each in answer.json()["errors"]}
+    assert (answer.status_code, told) == (422, wrong)
+
+
+async def test_a_wrong_query_is_told_in_our_words(world: World) -> None:
+    ada = await world.member()
+    told = {}
+    for limit in ("0", "201", "many"):
+        [error] = (await ada.get(f"/v1/me/sessions?limit={limit}")).json()["errors"]
+        told[limit] = (error["field"], error["message"])
+    assert told == {
+        "0": ("limit", "At least 1."),
+        "201": ("limit", "At most 200."),
+        "many": ("limit", "Send a whole number."),
+    }
+
+
+async def test_a_missing_body_is_asked_for(world: World) -> None:
+    json = {"Content-Type": "application/json"}
+    answer = await world.browser().post("/v1/login", headers=json)
+    assert answer.json()["detail"] == "Send a JSON object as the body."
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Referer": "https://evil.example/page"},
+    ],
+)
+async def test_a_foreign_site_is_not_named_but_the_settings_are(
+    world: World, headers: dict[str, str]
+) -> None:
+    answer = await world.client().post("/v1/login", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    assert answer.json()["detail"].endswith(
+        f" is not {world.vestibule.settings.base_url} (VESTIBULE_BASE_URL)"
+        " nor one of VESTIBULE_ALLOWED_ORIGINS."
+    )
+    assert "evil" not in answer.text
 
 
 async def test_a_websocket_is_closed_before_it_opens(

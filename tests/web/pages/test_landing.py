@@ -60,6 +60,9 @@ async def test_a_wrong_password_keeps_the_form_and_ten_close_the_link(world: Wor
         wrong = await post(browser, token=letter.token, password="not this one")
         assert wrong.status_code == 400
         assert letter.token in wrong.text
+        assert "If you have confirmed already, log in." in wrong.text
+        assert "If the link is older than 24 hours, sign up again." in wrong.text
+        assert "<header>Vestibule</header>" in wrong.text
     closed = await post(browser, token=letter.token, password=PASSWORD)
     assert closed.status_code == 429
     assert int(closed.headers["retry-after"]) > 0

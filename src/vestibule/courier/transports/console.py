@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkstemp
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from vestibule.courier.transports import Message, Temporary
 from vestibule.courier.transports.envelope import Envelope, address_to
@@ -29,7 +29,7 @@ class Shown(TypedDict):
     text: str
     html: str | None
     links: list[str]
-    code: NotRequired[str]
+    code: str | None
     created_at: str
 
 
@@ -91,16 +91,16 @@ def _read(directory: Path) -> list[Shown]:
             letter = json.loads(path.read_text())
         except FileNotFoundError:  # made room for a newer one meanwhile
             continue
+        code = _CODE.search(_LINK.sub(" ", letter["text"]))
         shown = Shown(
             to=letter["to"],
             subject=letter["subject"],
             text=letter["text"],
             html=letter["html"],
             links=[link.rstrip(_AFTER_LINK) for link in _LINK.findall(letter["text"])],
+            code=code[0] if code else None,
             created_at=letter["created_at"],
         )
-        if code := _CODE.search(_LINK.sub(" ", letter["text"])):
-            shown["code"] = code[0]
         mailbox.append(shown)
     return mailbox
 
@@ -111,7 +111,7 @@ def _newest_first(directory: Path) -> list[Path]:
 
 def _created_at(path: Path) -> str:
     milliseconds = int(path.stem.partition("-")[0])
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"  # as the API's
 
 
 def _write(path: Path, content: str) -> None:

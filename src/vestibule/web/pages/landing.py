@@ -5,6 +5,7 @@ from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
 from vestibule.accounts.login import log_in_by_link
+from vestibule.courier.rendering import spoken
 from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
@@ -12,11 +13,20 @@ from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
 from vestibule.web.pages.rendering import page
 
+
+def _link_refused(_error: VestibuleError) -> str:
+    lifetime = spoken(current_vestibule().settings.sign_up_lifetime)
+    return (
+        "That is not the password of this sign-up, or the link is used or out of date. If you have "
+        f"confirmed already, log in. If the link is older than {lifetime}, sign up again."
+    )
+
+
 ANSWERS: Answers = {
     errors.BadCredentials: (401, "That is not right."),
     errors.ProofRefused: (
         400,
-        "That is not the password of this sign-up, or the link is used or out of date.",
+        _link_refused,
     ),
     errors.MalformedBody: (400, "The form arrived broken. Open the link in your letter again."),
     errors.WrongMediaType: (415, "Use the form on the page that your letter's link opens."),
@@ -91,7 +101,8 @@ def blueprint() -> Blueprint:
 
 
 def _form(token: str, *, error: VestibuleError | None = None) -> Response:
-    status, wrong = ANSWERS[type(error)] if error else (200, None)
+    status, words = ANSWERS[type(error)] if error else (200, None)
+    wrong = words(error) if callable(words) and error else words
     response = page(
         "verify_email.html",
         status,
