@@ -104,7 +104,7 @@ async def test_the_server_does_not_say_what_it_is(served: Wire) -> None:
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"TRACE / HTTP/1.1\r\nHost: localhost\r\nX-Marked: zyzzyx\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /nowhere HTTP/9.9\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"CONNECT victim.test:443 HTTP/1.1\r\nHost: victim.test\r\n\r\n",
