@@ -67,6 +67,13 @@ CONTROLS = {
         'begin="BEGIN"',
         "tests/kernel/test_database.py",
     ),
+    "the end of a lock whose client hung up": Control(
+        "kernel/database.py",
+        "driver._tx.put_nowait((None, driver._conn.rollback))",
+        "pass",
+        "tests/faults/test_load.py::"
+        "test_clients_that_hang_up_leave_nothing_held_and_nothing_half_done",
+    ),
     "the cross-site rule": Control(
         "web/guard.py",
         "    blueprint.before_request(refuse_cross_site)\n",

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from secrets import randbits
 from typing import Any, ClassVar
@@ -237,6 +237,15 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def let_go(connection: Any, _record: Any, _error: Any) -> None:  # Any: as above
+        # A client hung up in the middle of a statement. Closing alone leaves SQLite's lock behind
+        # until Python has collected the cursor; rolling back first, in the driver's thread, does
+        # not.
+        driver = connection.driver_connection
+        with suppress(ValueError):  # it is closed already
+            driver._tx.put_nowait((None, driver._conn.rollback))  # noqa: SLF001 - no other way
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:  # Any: SQLAlchemy's connection, untyped in the event
