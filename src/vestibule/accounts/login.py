@@ -117,9 +117,11 @@ async def _enter(
     device: UUID | None = None,
 ) -> LoggedIn | None:
     """Open the session, unless the account is not as it was seen, and note the log-in."""
+    if seen is None:  # an account without a password has another way in
+        return None
     owner = queries.unchanged(account.id, seen=seen)
     opened = await store.open_for(unit, owner, remember=remember)
-    if opened is None or seen is None:
+    if opened is None:
         return None
     await _note(unit, account.id, seen=seen, fresh=fresh)
     if instead_of is not None:

@@ -150,13 +150,10 @@ class Database:
     @asynccontextmanager
     async def patient_transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction whose statements may take as long as they need: migrations."""
-        if self.is_sqlite:
-            async with self.transaction() as connection:
-                yield connection
-            return
-        engine = create_async_engine(
-            self.engine.url, poolclass=NullPool, connect_args={"timeout": _CONNECTING}
-        )
+        engine = self.engine
+        if not self.is_sqlite:
+            patience = {"timeout": _CONNECTING}
+            engine = create_async_engine(engine.url, poolclass=NullPool, connect_args=patience)
         async with engine.begin() as connection:
             yield connection
 
@@ -240,9 +237,7 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def let_go(connection: Any, _record: Any, _error: Any) -> None:  # Any: as above
-        # A client hung up in the middle of a statement. Closing alone leaves SQLite's lock behind
-        # until Python has collected the cursor; rolling back first, in the driver's thread, does
-        # not.
+        # Closing alone would leave SQLite's lock behind until Python has collected the cursor.
         driver = connection.driver_connection
         with suppress(ValueError):  # it is closed already
             driver._tx.put_nowait((None, driver._conn.rollback))  # noqa: SLF001 - no other way
