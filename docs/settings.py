@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Literal, Union, get_args, get_origin
 
 from vestibule.kernel.limits import TABLE
-from vestibule.kernel.settings import Settings, variable
+from vestibule.kernel.settings import Settings, iso, variable
 
 PAGE = Path(__file__).with_suffix(".md")
 GROUPS = {
@@ -115,16 +115,6 @@ def shown(default: object) -> str:
         case timedelta():
             return f"`{iso(default)}`"
     return f"`{default}`"
-
-
-def iso(span: timedelta) -> str:
-    """Return a span as ISO 8601 writes it, in the largest unit that says it exactly."""
-    seconds = int(span.total_seconds())
-    for size, form in ((86_400, "P{}D"), (3_600, "PT{}H"), (60, "PT{}M")):
-        count, rest = divmod(seconds, size)
-        if rest == 0 and (count > 1 or form != "P{}D"):  # a day is 24 hours
-            return form.format(count)
-    return f"PT{seconds}S"
 
 
 if __name__ == "__main__":

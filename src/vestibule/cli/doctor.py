@@ -15,7 +15,7 @@ from vestibule.courier.transports.choose import choose
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
-from vestibule.kernel.settings import Settings, unknown_variables, variable
+from vestibule.kernel.settings import Settings, iso, unknown_variables, variable
 
 _ONE_CLIENT = "none; behind a proxy everybody is one client, and shares one client's limits"
 
@@ -73,18 +73,8 @@ def _text(value: object) -> str:
         case bool():
             return str(value).lower()
         case timedelta():
-            return _iso(value)
+            return iso(value)
     return str(value)
-
-
-def _iso(span: timedelta) -> str:
-    """Return a span in ISO 8601, in the largest unit that says it exactly."""
-    seconds = int(span.total_seconds())
-    for size, form in ((86_400, "P{}D"), (3_600, "PT{}H"), (60, "PT{}M")):
-        count, rest = divmod(seconds, size)
-        if rest == 0 and (count > 1 or form != "P{}D"):  # a day is 24 hours
-            return form.format(count)
-    return f"PT{seconds}S"
 
 
 def _without_secrets(database_url: str) -> str:

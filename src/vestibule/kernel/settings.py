@@ -451,6 +451,16 @@ def variable(field: str) -> str:
     return alias if isinstance(alias, str) else PREFIX + field.upper()
 
 
+def iso(span: timedelta) -> str:
+    """Return a span as ISO 8601 writes it, in the largest unit that says it exactly."""
+    seconds = int(span.total_seconds())
+    for size, form in ((86_400, "P{}D"), (3_600, "PT{}H"), (60, "PT{}M")):
+        count, rest = divmod(seconds, size)
+        if rest == 0 and (count > 1 or form != "P{}D"):  # a day is 24 hours
+            return form.format(count)
+    return f"PT{seconds}S"
+
+
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each `VESTIBULE_*` variable that is no setting: usually a slip.
 
