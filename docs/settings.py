@@ -7,42 +7,9 @@ from types import UnionType
 from typing import Literal, Union, get_args, get_origin
 
 from vestibule.kernel.limits import TABLE
-from vestibule.kernel.settings import Settings, iso, variable
+from vestibule.kernel.settings import GROUPS, Settings, iso, variable
 
 PAGE = Path(__file__).with_suffix(".md")
-GROUPS = {
-    "Where it runs": (
-        "mode",
-        "host",
-        "port",
-        "base_url",
-        "allowed_origins",
-        "trusted_proxies",
-        "service_name",
-        "data_dir",
-        "dev_remote",
-        "api_docs",
-    ),
-    "Database": ("database_url", "database_pool_size", "keep_finished", "sqlite_in_production"),
-    "Secrets and passwords": ("secrets", "hash_threads"),
-    "Mail": (
-        "mail_transport",
-        "mail_from",
-        "courier",
-        "smtp_host",
-        "smtp_port",
-        "smtp_security",
-        "smtp_username",
-        "smtp_password",
-        "mailgun_api_key",
-        "mailgun_domain",
-        "mailgun_base_url",
-    ),
-    "Letters": ("templates_dir", "link_sign_up"),
-    "Signing up": ("login_before_proof", "sign_up_lifetime", "code_lifetime", "username_change"),
-    "Limits": ("limits",),
-    "Sessions": ("session_idle", "session_lifetime", "remember_idle", "remember_lifetime"),
-}
 HEAD = """\
 # Settings
 
@@ -60,20 +27,21 @@ that was probably meant.
 
 Spans of time are ISO 8601 (`PT30M`, `P7D`) or whole seconds.
 
-This page is made from `src/vestibule/kernel/settings.py`: `.venv/bin/python docs/settings.py`.
+This page is made from `src/vestibule/kernel/settings/` by `.venv/bin/python docs/settings.py`.
 """
 
 
 def page() -> str:
-    told = [name for names in GROUPS.values() for name in names]
-    if sorted(told) != sorted(Settings.model_fields):
-        sys.exit(f"docs/settings.py: give a group to {set(told) ^ set(Settings.model_fields)}")
     parts = [HEAD]
-    for title, names in GROUPS.items():
-        parts.append(f"\n## {title}\n")
-        parts.extend(entry(name) for name in names)
-        if "limits" in names:
-            parts.append(limits())
+    told: set[str] = set()
+    for group in GROUPS:
+        parts.append(f"\n## {group.title}\n")
+        for name in group.model_fields:
+            if name not in told:
+                parts.append(entry(name))
+                told.add(name)
+            if name == "limits":
+                parts.append(limits())
     return "".join(parts)
 
 

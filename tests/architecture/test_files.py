@@ -11,9 +11,6 @@ from tests.architecture.source import PACKAGE, TOP, dotted, modules, ours, tree
 
 MODULES = sorted(modules())
 LONGEST = 250
-LONGER = {
-    "vestibule.kernel.settings",  # a field and a paragraph for each setting, in one object
-}
 NAMES_FOR_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 MARKED = re.compile(r"\b[AF]-\d{2,3}\b")
 
@@ -21,7 +18,7 @@ MARKED = re.compile(r"\b[AF]-\d{2,3}\b")
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_a_module_has_one_reason_to_be_opened(path: Path) -> None:
     lines = len(path.read_text("utf-8").splitlines())
-    assert lines <= LONGEST or dotted(path) in LONGER, f"{lines} lines"
+    assert lines <= LONGEST, f"{lines} lines"
 
 
 def test_a_module_is_named_for_what_it_holds() -> None:

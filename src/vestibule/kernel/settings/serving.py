@@ -1,0 +1,107 @@
+"""Where the service runs, and who reaches it how."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from vestibule.kernel.settings.group import Group
+from vestibule.kernel.settings.values import (
+    CommaSeparated,
+    PlainUrl,
+    Problems,
+    is_loopback,
+    origin_of,
+)
+
+_NOT_ALONE = (
+    "development mode is for one machine: no https, no secrets of your own; listen on "
+    "127.0.0.1, set up production mode, or set VESTIBULE_DEV_REMOTE=true"
+)
+
+
+class Serving(Group):
+    title: ClassVar = "Where it runs"
+
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    """The address to listen on. In development any other than a loopback one is refused, unless
+    `VESTIBULE_DEV_REMOTE` allows it."""
+
+    port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535)
+    """The port to listen on; 0 takes any free one."""
+
+    base_url: PlainUrl = ""
+    """Where people reach the service, as they type it: every link in a letter starts with it, and
+    its origin is the only one whose pages may send requests with cookies (in development
+    `localhost` and `127.0.0.1` on its port count as its own too). In production it must be https.
+    Default in development: `http://localhost:PORT`."""
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+    """Further origins whose pages may send requests with cookies, separated by commas
+    (`https://app.example.com`). Each can do what its user could do: list only your own."""
+
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """The proxies in front, as addresses or networks, separated by commas (`10.0.0.0/8, ::1`). Only
+    from them is `X-Forwarded-For` believed. Behind a proxy that is not listed everybody shares its
+    address, and with it the limits on client addresses; whoever is listed without being your proxy
+    can give themselves any address."""
+
+    service_name: str = Field(
+        default="Vestibule", min_length=1, max_length=80, pattern=r"^[^\r\n]+$"
+    )
+    """What letters and pages call the service. Nobody may use it as a password."""
+
+    dev_remote: bool = False
+    """Let development listen on other than loopback addresses, without https and with a secret and
+    letters that lie in the data directory. `/dev/mailbox` still answers this machine alone."""
+
+    api_docs: bool | None = None
+    """Serve `/docs` and `/openapi.json`. Default: in development."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError("each must be an address or a network such as 10.0.0.0/8") from None
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read = tuple(origin_of(origin) for origin in value)
+        for origin, same in zip(value, read, strict=True):
+            if not same or "*" in origin or (origin.isascii() and origin != same):
+                raise ValueError("each must be an origin such as https://app.example.com")
+        return read
+
+    def model_post_init(self, _context: Any, /) -> None:
+        if not self.base_url and self.mode == "development":
+            object.__setattr__(self, "base_url", f"http://localhost:{self.port}")
+
+    def problems(self) -> Problems:
+        if self.in_development:
+            if not self.dev_remote and not is_loopback(self.host):
+                yield "host", _NOT_ALONE
+        elif not self.base_url:
+            yield "base_url", "set the https URL that people reach the service at"
+        elif urlsplit(self.base_url).scheme != "https":
+            yield "base_url", "is http; production needs https"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may send requests with cookies."""
+        own = {origin_of(self.base_url)}
+        if self.in_development:
+            parts = urlsplit(self.base_url)
+            port = f":{parts.port}" if parts.port else ""
+            own |= {f"{parts.scheme}://{name}{port}" for name in ("localhost", "127.0.0.1")}
+        return frozenset(own | set(self.allowed_origins))
+
+    @property
+    def shows_docs(self) -> bool:
+        return self.in_development if self.api_docs is None else self.api_docs

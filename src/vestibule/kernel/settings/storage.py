@@ -1,0 +1,72 @@
+"""What is kept, where, for how long and under which secrets."""
+
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import NoDecode
+
+from vestibule.kernel.database import why_unusable
+from vestibule.kernel.keyring import why_weak
+from vestibule.kernel.settings.group import Group
+from vestibule.kernel.settings.values import CommaSeparated, Problems, Span
+
+_SQLITE = (
+    "is SQLite; use PostgreSQL, or set VESTIBULE_SQLITE_IN_PRODUCTION=true for one process on "
+    "one machine"
+)
+
+
+class Storage(Group):
+    title: ClassVar = "Database and secrets"
+
+    database_url: SecretStr | None = None
+    """`postgresql://user:password@host/name` (`?sslmode=verify-full` and its like are understood)
+    or `sqlite:///path`. Default in development: a SQLite file in the data directory."""
+
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections to PostgreSQL that this process may hold. More help only while the database has
+    idle cores; the sum over all processes must stay below its `max_connections`."""
+
+    keep_finished: Span = timedelta(days=30)
+    """How long sessions that are over, and letters that are out of date, stay for whoever looks
+    into what happened. Then `vestibule prune`, which the server also does by itself, removes them.
+    Longer costs room, and keeps addresses of people for longer."""
+
+    sqlite_in_production: bool = False
+    """Run production on SQLite: one process, one machine, your own backups of one file."""
+
+    secrets: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = ()
+    """At least 32 random bytes, as base64 or hex (`openssl rand -base64 32`). Keys for sealed rows
+    and typed codes are derived from it. Several, separated by commas, are a rotation: the first
+    seals, all open. Development makes one in the data directory."""
+
+    hash_threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads that hash passwords, each with 19 MiB. Default: the cores this process may use."""
+
+    def problems(self) -> Problems:
+        if not self.in_development:
+            yield from self._storage_needed()
+        for secret in self.secrets:
+            if weakness := why_weak(secret.get_secret_value()):
+                yield "secrets", weakness
+        if self.database_url and (words := why_unusable(self.database)):
+            yield "database_url", words
+
+    def _storage_needed(self) -> Problems:
+        if self.database_url is None:
+            yield "database_url", "set postgresql://user:password@host/name"
+        elif self.database.startswith("sqlite") and not self.sqlite_in_production:
+            yield "database_url", _SQLITE
+        if not self.secrets:
+            yield (
+                "secrets",
+                "set at least 32 random bytes, for example from: openssl rand -base64 32",
+            )
+
+    @property
+    def database(self) -> str:
+        """The database's URL; holds a password, never print it."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir}/vestibule.db"
+        return self.database_url.get_secret_value()
