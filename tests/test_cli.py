@@ -258,7 +258,7 @@ def test_what_a_downgrade_meets_in_its_way_is_one_line_without_values(postgres_u
 
     async def stand_in_the_way() -> None:
         database = Database(postgres_url)
-        async with database.transaction() as connection:
+        async with database.engine.begin() as connection:
             await connection.execute(text("CREATE VIEW held AS SELECT id FROM accounts"))
         await database.close()
 

@@ -198,7 +198,7 @@ from vestibule.kernel.database import Database
 
 async def main():
     database = Database(sys.argv[1])
-    async with database.transaction() as connection:
+    async with database.engine.begin() as connection:
         await connection.execute(text("UPDATE vestibule_version SET version_num = '9999'"))
     await database.close()
 

@@ -38,7 +38,7 @@ async def sign_up(served: Served, email: str) -> None:
 
 async def end_leases(database: Database) -> None:
     """Let time pass for the letters of the dead."""
-    async with database.transaction() as connection:
+    async with database.engine.begin() as connection:
         at = Letter.created_at
         await connection.execute(
             update(Letter).where(Letter.state == "sending").values(next_try_at=at)
@@ -48,7 +48,7 @@ async def end_leases(database: Database) -> None:
 async def all_sent(database: Database) -> None:
     async with asyncio.timeout(20):
         while True:
-            async with database.transaction() as connection:
+            async with database.engine.begin() as connection:
                 waiting = await connection.scalar(
                     select(func.count()).select_from(Letter).where(Letter.state != "sent")
                 )
@@ -73,7 +73,7 @@ async def test_a_kill_after_the_commit_loses_no_letter(
         await end_leases(database)
         async with serving(tmp_path, **variables):
             await all_sent(database)
-    async with database.transaction() as connection:
+    async with database.engine.begin() as connection:
         asked = await connection.scalar(select(func.count()).select_from(Challenge))
     await database.close()
     assert asked == rounds, "each that was answered is there, once"

@@ -238,7 +238,7 @@ async def test_it_finds_what_to_remove_by_an_index(world: World) -> None:
     with deletions(world) as run:
         await prune(world)
     await fill(world, 3000)
-    async with database.transaction() as connection:
+    async with database.engine.begin() as connection:
         await connection.execute(text("ANALYZE"))
         how = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
         if not database.is_sqlite:
@@ -319,7 +319,7 @@ async def test_a_count_that_is_taken_while_it_would_go_is_kept(postgres_world: W
 
     async def take() -> None:
         async with world.vestibule.unit() as unit:
-            await counters.take(unit, limit, "ada")
+            await counters.take(unit, (limit, "ada"))
 
     for _ in range(200):
         await asyncio.gather(take(), take(), take(), prune_once(world))

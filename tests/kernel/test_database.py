@@ -239,7 +239,7 @@ class TestSqlite:
         self, open_umask: None, tmp_path: Path
     ) -> None:
         database = Database(f"sqlite:///{tmp_path}/new.db")
-        async with database.transaction() as connection:
+        async with database.engine.begin() as connection:
             await connection.execute(text("CREATE TABLE x (y)"))
         for name in ("new.db", "new.db-wal", "new.db-shm"):
             assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, name

@@ -65,7 +65,7 @@ async def shape(database: Database) -> dict[str, list[str]]:
 
 
 async def say_version(database: Database, version: str) -> None:
-    async with database.transaction() as connection:
+    async with database.engine.begin() as connection:
         await connection.execute(
             text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = :version"),
             {"version": version},
@@ -139,7 +139,7 @@ async def test_a_database_that_is_not_there_is_one_line_without_secrets(
 
 
 async def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty: Database) -> None:
-    async with empty.transaction() as connection:
+    async with empty.engine.begin() as connection:
         await connection.execute(text("CREATE TABLE letters (x INTEGER)"))  # in its way
     with pytest.raises(Exception, match="letters"):
         await migrations.upgrade(empty)
@@ -178,7 +178,7 @@ async def test_two_processes_at_once_upgrade_once(empty_url: str, tmp_path: Path
 async def test_an_upgrade_waits_for_the_one_under_way(empty_postgres_url: str) -> None:
     database, other = Database(empty_postgres_url), Database(empty_postgres_url)
     waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    async with database.transaction() as connection:  # somebody else's upgrade
+    async with database.engine.begin() as connection:  # somebody else's upgrade
         await connection.execute(
             text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": migrations._LOCK}
         )

@@ -15,7 +15,7 @@ async def take(vestibule: Vestibule, limit: Limit = TEN, key: str = "ada@example
     """Tell whether one more attempt was let through."""
     try:
         async with vestibule.unit() as unit:
-            await counters.take(unit, limit, key)
+            await counters.take(unit, (limit, key))
     except TooManyAttempts:
         return False
     return True

@@ -94,7 +94,7 @@ async def test_who_waits_as_long_as_told_gets_through(
     clock.move(HOUR / 3)
     with pytest.raises(TooManyAttempts) as caught:
         async with vestibule.unit() as unit:
-            await counters.take(unit, THREE, "ada@example.org")
+            await counters.take(unit, (THREE, "ada@example.org"))
     wait = timedelta(seconds=caught.value.retry_after)
     clock.move(wait - timedelta(minutes=5))
     assert not await take(vestibule, THREE), "not much more than needed"
@@ -120,7 +120,7 @@ async def test_it_counts_whatever_becomes_of_the_unit(vestibule: Vestibule) -> N
     for _ in range(10):
         with pytest.raises(ValueError, match="afterwards"):  # noqa: PT012 - it ends the unit
             async with vestibule.unit() as unit:
-                await counters.take(unit, TEN, "ada@example.org")
+                await counters.take(unit, (TEN, "ada@example.org"))
                 raise ValueError("afterwards")
     assert not await take(vestibule)
 

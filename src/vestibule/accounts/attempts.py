@@ -3,7 +3,8 @@
 Known and unknown names are counted by the same statements and refused by the same answers.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from vestibule.accounts import names
@@ -19,7 +20,7 @@ from vestibule.kernel.unit import Unit
 from vestibule.throttle import counters
 
 
-@dataclass
+@dataclass(frozen=True)
 class Attempt:
     """One log-in: what was counted for it, and what its account's cap counts it as.
 
@@ -27,7 +28,7 @@ class Attempt:
     """
 
     account_key: str | None
-    counted: list[tuple[Limit, str]] = field(default_factory=list)
+    counted: Sequence[tuple[Limit, str]]
 
 
 async def begin(
@@ -39,32 +40,33 @@ async def begin(
         TooManyAttempts: too many wrong ones from this client address, or for this identifier.
     """
     key = names.counted_as(identifier)
-    attempt = Attempt(account_key=str(account.id) if account else key)
-    if unit.caller.network is not None:
-        await counters.take(unit, LOG_IN_CLIENT, unit.caller.network)
-        attempt.counted.append((LOG_IN_CLIENT, unit.caller.network))
-    if device is not None and await counters.admits(unit, LOG_IN_DEVICE, str(device)):
-        attempt.account_key = None
-        attempt.counted.append((LOG_IN_DEVICE, str(device)))
-        return attempt
-    await counters.take(unit, LOG_IN_IDENTIFIER, key)
-    attempt.counted.append((LOG_IN_IDENTIFIER, key))
-    return attempt
+    network = unit.caller.network
+    counted = [] if network is None else [(LOG_IN_CLIENT, network)]
+    uncounted = counted
+    if device is not None:
+        await counters.take(unit, *counted)
+        if await counters.admits(unit, LOG_IN_DEVICE, str(device)):
+            return Attempt(None, [*counted, (LOG_IN_DEVICE, str(device))])
+        uncounted = []
+    await counters.take(unit, *uncounted, (LOG_IN_IDENTIFIER, key))
+    return Attempt(str(account.id) if account else key, [*counted, (LOG_IN_IDENTIFIER, key)])
 
 
-async def may_count(unit: Unit, attempt: Attempt) -> bool:
+async def judge(unit: Unit, attempt: Attempt, *, right: bool) -> bool:
     """Tell whether the password may be believed, once it is hashed: the account's cap.
 
     An account has two identifiers at most, so this catches who uses them in turns or is patient.
+    What was counted for a password that is right, and believed, is given back.
     """
     if attempt.account_key is None:
-        return True
-    if not await counters.admits(unit, LOG_IN_ACCOUNT, attempt.account_key):
-        return False
-    attempt.counted.append((LOG_IN_ACCOUNT, attempt.account_key))
-    return True
+        if right:
+            await forget(unit, attempt)
+        return right
+    capped = (LOG_IN_ACCOUNT, attempt.account_key)
+    back = [*attempt.counted, capped] if right else []
+    return await counters.admits(unit, *capped, if_so_give_back=back) and right
 
 
 async def forget(unit: Unit, attempt: Attempt) -> None:
-    """Give back what was counted: the password was right, or nobody looked at it."""
+    """Give back what was counted: nobody looked at the password."""
     await counters.give_back(unit, *attempt.counted)

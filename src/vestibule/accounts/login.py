@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import update
-
 from vestibule.accounts import attempts, devices, names, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -58,11 +56,9 @@ async def log_in(
     except Busy:
         await attempts.forget(unit, attempt)
         raise
-    right = await attempts.may_count(unit, attempt) and right
-    fresh = await _fresh_hash(unit, password, seen) if right else None
     entered = None
-    if account is not None and right:
-        await attempts.forget(unit, attempt)
+    if await attempts.judge(unit, attempt, right=right) and account is not None:
+        fresh = await _fresh_hash(unit, password, seen)
         entered = await _enter(
             unit,
             account,
@@ -119,11 +115,11 @@ async def _enter(
     """Open the session, unless the account is not as it was seen, and note the log-in."""
     if seen is None:  # an account without a password has another way in
         return None
-    owner = queries.unchanged(account.id, seen=seen)
-    opened = await store.open_for(unit, owner, remember=remember)
-    if opened is None:
+    if not await queries.enter(unit, account.id, seen=seen, fresh=fresh):
         return None
-    await _note(unit, account.id, seen=seen, fresh=fresh)
+    if fresh is not None:
+        await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
+    opened = await store.open_for(unit, account.id, remember=remember)
     if instead_of is not None:
         await _replace(unit, instead_of)
     await log.record(
@@ -146,20 +142,6 @@ async def _fresh_hash(unit: Unit, password: str, seen: str | None) -> str | None
         return await unit.passwords.hash(password)
     except Busy:
         return None
-
-
-async def _note(unit: Unit, account_id: UUID, *, seen: str | None, fresh: str | None) -> None:
-    """Note the log-in, and a hash of today's strength, only over the hash that was checked."""
-    values: dict[str, object] = {"last_login_at": unit.now}
-    if fresh is not None:
-        values["password_hash"] = fresh
-        await log.record(unit, Event.PASSWORD_REHASHED, account_id=account_id)
-    await unit.session.execute(
-        update(Account)
-        .where(Account.id == account_id, Account.password_hash == seen)
-        .values(values)
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def _replace(unit: Unit, former: SignedIn) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
@@ -25,11 +25,11 @@ async def by_id(unit: Unit, account_id: UUID) -> Account | None:
 
 
 async def by_email_key(unit: Unit, key: str) -> Account | None:
-    return await unit.session.scalar(select(Account).where(Account.email_key == key))
+    return await unit.session.scalar(_BY_EMAIL_KEY, {"key": key})
 
 
 async def by_username_key(unit: Unit, key: str) -> Account | None:
-    return await unit.session.scalar(select(Account).where(Account.username_key == key))
+    return await unit.session.scalar(_BY_USERNAME_KEY, {"key": key})
 
 
 async def by_identifier(unit: Unit, identifier: str) -> Account | None:
@@ -44,31 +44,42 @@ async def by_identifier(unit: Unit, identifier: str) -> Account | None:
 
 async def by_session(unit: Unit, secret: str) -> SignedIn | None:
     """Find whose session `secret` opens, if it is live and its account active."""
-    found = (
-        await unit.session.execute(
-            store.live_row(secret)
-            .join(Account, Account.id == Session.account_id)
-            .where(Account.state == "active")
-            .add_columns(Account)
-        )
-    ).one_or_none()
+    found = (await unit.session.execute(_BY_SESSION, store.named(secret))).one_or_none()
     if found is None or not store.is_live(unit, found[0]):
         return None
     store.touch(unit, found[0])
     return SignedIn(account=found[1], session=found[0])
 
 
-def unchanged(account_id: UUID, *, seen: str | None) -> Select[UUID]:
-    """Select and lock an active account whose password is still the one that was checked.
+async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -> bool:
+    """Note a log-in, unless the account is no longer active or has another password than `seen`.
 
-    FOR NO KEY UPDATE: FOR SHARE would let two log-ins deadlock when both then write the account.
+    What was checked was read before a pause: this checks it again, and holds the account until the
+    unit ends, so whoever disables it or changes its password comes before or after, never between.
+
+    Args:
+        fresh: the same password hashed anew, to be kept from now on.
     """
-    return (
-        select(Account.id)
-        .where(
-            Account.id == account_id,
-            Account.state == "active",
-            Account.password_hash.is_not_distinct_from(seen),
-        )
-        .with_for_update(key_share=True)
+    was = {"account": account_id, "seen": seen, "now": unit.now, "kept": fresh or seen}
+    return await unit.session.scalar(_ENTERING, was) is not None
+
+
+# Made once: making a statement costs more than the database takes to run it.
+_BY_EMAIL_KEY = select(Account).where(Account.email_key == bindparam("key"))
+_BY_USERNAME_KEY = select(Account).where(Account.username_key == bindparam("key"))
+_BY_SESSION = (
+    store.LIVE_ROW.join(Account, Account.id == Session.account_id)
+    .where(Account.state == "active")
+    .add_columns(Account)
+)
+_ENTERING = (
+    update(Account)
+    .where(
+        Account.id == bindparam("account"),
+        Account.state == "active",
+        Account.password_hash == bindparam("seen"),
     )
+    .values(last_login_at=bindparam("now"), password_hash=bindparam("kept"))
+    .returning(Account.id)
+    .execution_options(synchronize_session=False)
+)

@@ -133,7 +133,7 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
     if key is not None and await queries.by_username_key(unit, key) is not None:
         raise UsernameTaken
     if unit.caller.network is not None:
-        await counters.take(unit, SIGN_UP_CLIENT, unit.caller.network)
+        await counters.take(unit, (SIGN_UP_CLIENT, unit.caller.network))
     await unit.pause()
     return address, Wanted(
         password_hash=await unit.passwords.hash(person.password),

@@ -42,7 +42,7 @@ async def prove_by_code(
     challenge = await challenges.by_handle(unit, handle)
     if challenge is None:
         raise ProofRefused
-    await counters.take(unit, SIGN_UP_CODES, challenge.email_key)
+    await counters.take(unit, (SIGN_UP_CODES, challenge.email_key))
     if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
         await _refuse(unit, challenge)
     await counters.give_back(unit, (SIGN_UP_CODES, challenge.email_key))
@@ -72,7 +72,7 @@ async def prove_by_link(
     if challenge is None or not challenges.is_open(unit, challenge):
         raise ProofRefused
     key = str(challenge.id)
-    await counters.take(unit, SIGN_UP_PASSWORDS, key)
+    await counters.take(unit, (SIGN_UP_PASSWORDS, key))
     chosen = challenges.wanted(unit, challenge).password_hash
     try:
         right = await unit.passwords.matches(password, chosen)

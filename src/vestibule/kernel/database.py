@@ -29,6 +29,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import await_only
 
+from vestibule.kernel import sqlite
 from vestibule.kernel.errors import DatabaseUnavailable
 
 _RETRY_AFTER = 5
@@ -142,9 +143,8 @@ class Database:
         self.reading = async_sessionmaker(self.reading_engine, expire_on_commit=False)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A short transaction of its own, on a connection of its own."""
-        async with self.engine.begin() as connection:
+    async def aside(self) -> AsyncIterator[AsyncConnection]:
+        async with (self.engine if self.is_sqlite else self.reading_engine).begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -220,6 +220,7 @@ def _create_privately(url: URL) -> None:
 def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        module=sqlite.driver(),
         poolclass=FairPool,
         pool_size=connections,
         max_overflow=0,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import event
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import Session as SyncSession
 
 from vestibule.kernel.clock import Clock
 from vestibule.kernel.database import Database
@@ -90,12 +92,13 @@ class Unit:
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[AsyncConnection]:
-        """A short transaction that stays whatever becomes of this unit: counters, spent marks.
+        """Statements that stay whatever becomes of this unit: counters, spent marks.
 
-        Pauses first, so that one request never holds two connections.
+        On PostgreSQL each is a transaction of its own, on SQLite all are one. Pauses first, so that
+        one request never holds two connections.
         """
         await self.pause()
-        async with self.means.database.transaction() as connection:
+        async with self.means.database.aside() as connection:
             yield connection
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -117,9 +120,11 @@ async def opening(
         DatabaseUnavailable: no connection, or one that broke; nothing was written.
     """
     try:
-        async with (means.database.reading if reading else means.database.writing)() as session:
+        sessions = means.database.reading if reading else means.database.writing
+        async with sessions(sync_session_class=_Session) as session:
             unit = Unit(session, means, caller, means.clock.now())
-            _watch(unit, reading=reading)
+            watched = cast(_Session, session.sync_session)
+            watched.unit, watched.reading = unit, reading
             try:
                 yield unit
             except Refusal:
@@ -147,26 +152,31 @@ async def _commit(unit: Unit) -> None:
         act()
 
 
-def _watch(unit: Unit, *, reading: bool) -> None:
-    """Notice whatever the unit's session writes, by the ORM or by statement.
+class _Session(SyncSession):
+    """A session that knows its unit, so that what it writes is noticed, by the ORM or by statement.
 
     A reading unit is stopped before it writes: where no transaction is around it, there would be
     nothing to roll back.
     """
 
-    def writes() -> None:
-        if reading:
+    unit: Unit
+    reading: bool
+
+    def writes(self) -> None:
+        if self.reading:
             raise RuntimeError(_ONLY_READS)
-        unit.wrote = True
+        self.unit.wrote = True
 
-    @event.listens_for(unit.session.sync_session, "do_orm_execute")
-    def executed(state: ORMExecuteState) -> None:
-        if not state.is_select:
-            writes()
 
-    @event.listens_for(unit.session.sync_session, "before_flush")
-    def flushed(_session: object, _context: object, _instances: object) -> None:
-        writes()
+@event.listens_for(_Session, "do_orm_execute")
+def _executed(state: ORMExecuteState) -> None:
+    if not state.is_select:
+        cast(_Session, state.session).writes()
+
+
+@event.listens_for(_Session, "before_flush")
+def _flushed(session: SyncSession, _context: object, _instances: object) -> None:
+    cast(_Session, session).writes()
 
 
 async def uninterrupted(work: Awaitable[None]) -> None:

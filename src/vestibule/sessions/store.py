@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Boolean, Select, String, Uuid, case, insert, literal, or_, select, update
-from sqlalchemy.sql import Insert
+from sqlalchemy import Select, Table, bindparam, case, insert, literal, or_, select, update
 
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -35,43 +35,39 @@ class Opened:
     secret: str
 
 
-async def open_for(
-    unit: Unit, owner: Select[UUID], *, remember: bool, amr: str = "pwd"
-) -> Opened | None:
-    """Open a session for the account that `owner` selects and locks; None if it selects nobody.
-
-    Whatever made the caller believe in `owner` was read before a pause: the same statement that
-    writes the session checks it again.
-    """
+async def open_for(unit: Unit, account_id: UUID, *, remember: bool, amr: str = "pwd") -> Opened:
+    """Open a session for an account that the caller's unit holds: see `queries.enter`."""
     secret, digest = opaque.issue(Purpose.SESSION)
     idle, lifetime = _spans(unit.settings, remember=remember)
     agent = unit.caller.user_agent
     values = {
-        "id": literal(uuid7(), Uuid),
-        "secret_digest": literal(digest),
-        "amr": literal(amr, String),
-        "auth_time": literal(unit.now, UtcDateTime),
-        "remember": literal(remember, Boolean),
-        "ip": literal(unit.caller.address, String),
-        "user_agent": literal(agent and agent[:_USER_AGENT], String),
-        "created_at": literal(unit.now, UtcDateTime),
-        "seen_at": literal(unit.now, UtcDateTime),
-        "idle_until": literal(unit.now + idle, UtcDateTime),
-        "expires_at": literal(unit.now + lifetime, UtcDateTime),
+        "id": uuid7(),
+        "account_id": account_id,
+        "secret_digest": digest,
+        "amr": amr,
+        "auth_time": unit.now,
+        "remember": remember,
+        "ip": unit.caller.address,
+        "user_agent": agent and agent[:_USER_AGENT],
+        "created_at": unit.now,
+        "seen_at": unit.now,
+        "idle_until": unit.now + idle,
+        "expires_at": unit.now + lifetime,
     }
-    statement: Insert = insert(Session).from_select(
-        ["account_id", *values], owner.add_columns(*values.values())
-    )
-    session = await unit.session.scalar(statement.returning(Session))
-    return None if session is None else Opened(session, secret)
+    await unit.session.execute(_OPENING, values)
+    return Opened(Session(**values), secret)
 
 
-def live_row(secret: str) -> Select[Session]:
-    """Select the session of `secret` unless it was ended; whether it rests, `is_live` tells."""
-    return select(Session).where(
-        Session.secret_digest == opaque.digest(Purpose.SESSION, secret),
-        Session.ended_at.is_(None),
-    )
+def named(secret: str) -> dict[str, bytes]:
+    """Return what `LIVE_ROW` asks for."""
+    return {"digest": opaque.digest(Purpose.SESSION, secret)}
+
+
+# The session of a secret unless it was ended; whether it rests, `is_live` tells.
+LIVE_ROW = select(Session).where(
+    Session.secret_digest == bindparam("digest"), Session.ended_at.is_(None)
+)
+_OPENING = insert(cast(Table, Session.__table__))
 
 
 def is_live(unit: Unit, session: Session) -> bool:
