@@ -76,7 +76,7 @@ class Server:
         # Not in TMPDIR: the way there may be closed to the server's user, or too long for a socket.
         self.folder = Path(tempfile.mkdtemp(prefix="vestibule-pg-", dir="/tmp"))
         self._keeper: subprocess.Popen[str] | None = None
-        self._user, self._group = _unprivileged()
+        self._user, self._group = unprivileged()
         if self._user is not None:
             os.chown(self.folder, self._user, -1 if self._group is None else self._group)
         self._environment = {
@@ -199,7 +199,7 @@ class Server:
             time.sleep(0.02)
 
 
-def _unprivileged() -> tuple[int | None, int | None]:
+def unprivileged() -> tuple[int | None, int | None]:
     """PostgreSQL refuses to run as root; packages bring a user for it."""
     if os.geteuid() != 0:
         return None, None

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import cast
+from typing import TypeVar, cast
 
 from argon2 import PasswordHasher
 from quart import Quart, current_app
@@ -21,8 +22,10 @@ from vestibule.kernel.keyring import development_secret
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
-from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening
+from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
 from vestibule.sessions import store
+
+T = TypeVar("T")
 
 _TOUCHES_EVERY = 60.0
 
@@ -73,6 +76,20 @@ class Vestibule:
         """Open a unit: one transaction for one flow."""
         return opening(self.means, reading=reading, caller=caller)
 
+    async def run(
+        self,
+        flow: Callable[[Unit], Awaitable[T]],
+        *,
+        reading: bool = False,
+        caller: Caller = NOBODY,
+    ) -> T:
+        """Run one flow in a unit, again if the database took its transaction back.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer, or took it back three times.
+        """
+        return await running(self.means, flow, reading=reading, caller=caller)
+
     async def start(self) -> None:
         """Check the schema (development brings it up to date), then start the workers.
 
@@ -99,8 +116,7 @@ class Vestibule:
         await self.means.database.close()
 
     async def write_touches(self) -> None:
-        async with self.unit() as unit:
-            await store.write_touches(unit)
+        await self.run(store.write_touches)
 
     async def _write_touches(self) -> None:
         while True:
@@ -125,7 +141,11 @@ def _database(settings: Settings) -> Database:
     try:
         if settings.in_development:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Database(settings.database, pool_size=settings.database_pool_size)
+        return Database(
+            settings.database,
+            pool_size=settings.database_pool_size,
+            pgbouncer=settings.pgbouncer,
+        )
     except OSError as error:
         raise CannotStart(
             f"VESTIBULE_DATABASE_URL: the file cannot be opened ({error.strerror})"

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from vestibule.accounts import challenges
 from vestibule.courier import outbox
 from vestibule.kernel.errors import VestibuleError
-from vestibule.kernel.unit import Means, Unit, opening
+from vestibule.kernel.unit import Means, Unit, running
 from vestibule.sessions import store
 from vestibule.throttle import counters
 
@@ -43,8 +44,7 @@ async def prune(means: Means) -> dict[str, int]:
     for table, flow in FLOWS.items():
         full = True
         while full:
-            async with opening(means) as unit:
-                batch = await flow(unit, most=BATCH)
+            batch = await running(means, partial(flow, most=BATCH))
             removed[table] += batch
             full = batch == BATCH
             await asyncio.sleep(_REST)

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.database import Database, FairPool, dialect_url, uuid7, where
+from vestibule.kernel.database import Database, FairPool, uuid7
+from vestibule.kernel.database_url import dialect_url, where
 from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.throttle.counters import Counter
 
@@ -88,6 +89,11 @@ class TestUrls:
             ("postgresql://a:b@db/x", "postgresql+asyncpg://a:b@db/x"),
             ("postgresql://db/x?sslmode=require", "postgresql+asyncpg://db/x?ssl=require"),
             ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+            (
+                "postgresql://a:b@one,two:5433/x?sslmode=require",
+                "postgresql+asyncpg://a:b@/x?host=one%3A5432&host=two%3A5433&ssl=require"
+                "&target_session_attrs=read-write",
+            ),
         ],
     )
     def test_the_driver_is_ours_to_name(self, plain: str, used: str) -> None:
@@ -268,6 +274,7 @@ async def test_what_a_statement_was_given_is_in_no_error(database: Database) -> 
         ("postgresql://ada:hunter2@[::1]:6543/vestibule", "[::1]:6543"),
         ("postgresql:///vestibule?host=/run/pg&user=ada", "/run/pg/.s.PGSQL.5432"),
         ("postgresql:///vestibule", "the local socket"),
+        ("postgresql://ada:hunter2@one,two:5433/vestibule", "one:5432 or two:5433"),
         ("postgresql://ada:hun@ter2@db.example.org/vestibule", ""),
         ("postgresql://ada:hun@ter2/x@db.example.org/vestibule", ""),
         ("sqlite:////srv/vestibule.db", "/srv/vestibule.db"),

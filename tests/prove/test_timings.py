@@ -14,7 +14,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.processes import serving
 from tests.world import PASSWORD, World
-from vestibule.kernel.database import FairPool, dialect_url
+from vestibule.kernel.database import FairPool
+from vestibule.kernel.database_url import dialect_url
 from vestibule.kernel.passwords import STANDARD
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]

@@ -80,8 +80,9 @@ def create(
             given_name=given_name,
             family_name=family_name,
         )
-        async with vestibule.unit() as unit:
-            return await open_account(unit, wanted, address=address, proved=address is not None)
+        return await vestibule.run(
+            lambda unit: open_account(unit, wanted, address=address, proved=address is not None)
+        )
 
     _show(with_vestibule(flow))
 
@@ -95,8 +96,7 @@ def show(identifier: str) -> None:
     """
 
     async def flow(vestibule: Vestibule) -> Account:
-        async with vestibule.unit(reading=True) as unit:
-            return await _named(unit, identifier)
+        return await vestibule.run(lambda unit: _named(unit, identifier), reading=True)
 
     _show(with_vestibule(flow))
 
@@ -151,14 +151,13 @@ def enable(identifier: str) -> None:
 
 
 def _turn(identifier: str, turn: Callable[[Unit, UUID], Awaitable[bool]], wanted: str) -> None:
-    async def flow(vestibule: Vestibule) -> tuple[bool, str]:
-        async with vestibule.unit() as unit:
-            account = await _named(unit, identifier)
-            turned = await turn(unit, account.id)
-            await unit.session.refresh(account)
-            return turned, account.state
+    async def flow(unit: Unit) -> tuple[bool, str]:
+        account = await _named(unit, identifier)
+        turned = await turn(unit, account.id)
+        await unit.session.refresh(account)
+        return turned, account.state
 
-    turned, now = with_vestibule(flow)
+    turned, now = with_vestibule(lambda vestibule: vestibule.run(flow))
     if now != wanted:
         raise Refused(f"{identifier} is {now}, and stays so")
     click.echo(f"{identifier} is {wanted}" + ("" if turned else " already"))

@@ -85,8 +85,7 @@ def retry(letter_id: UUID | None) -> None:
     """
 
     async def flow(vestibule: Vestibule) -> int:
-        async with vestibule.unit() as unit:
-            return await outbox.retry(unit, letter_id)
+        return await vestibule.run(lambda unit: outbox.retry(unit, letter_id))
 
     queued = with_vestibule(flow)
     if letter_id is not None and not queued:

@@ -111,7 +111,7 @@ async def _about_database(settings: Settings, broken: set[str]) -> AsyncIterator
         yield Finding(Verdict.NOTE, "database", "not there yet; the first start makes it")
         return
     try:
-        database = Database(settings.database)
+        database = Database(settings.database, pgbouncer=settings.pgbouncer)
     except OSError as error:
         yield Finding(Verdict.WRONG, "database", f"cannot be opened ({error.strerror})")
         return

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from vestibule.courier import outbox
 from vestibule.courier.models import Letter
@@ -18,7 +19,7 @@ from vestibule.courier.transports import Message, Misconfigured, Permanent, Temp
 from vestibule.kernel import mailboxes
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.seal import Unsealable
-from vestibule.kernel.unit import Means, opening
+from vestibule.kernel.unit import Means, Unit, running
 
 log = logging.getLogger("vestibule.courier")
 
@@ -85,8 +86,7 @@ class Worker:
         now = self._means.clock.now()
         if now - self._swept_at >= _SWEEP:
             self._swept_at = now
-            async with opening(self._means) as unit:
-                await outbox.erase_expired(unit)
+            await running(self._means, outbox.erase_expired)
         free = AT_ONCE - len(self._under_way)
         if now < self._closed_until or free <= 0:
             return
@@ -96,8 +96,7 @@ class Worker:
             task.add_done_callback(self._arrived)
 
     async def _claim(self, most: int) -> Sequence[Letter]:
-        async with opening(self._means) as unit:
-            return await outbox.claim(unit, most=most, lease=LEASE)
+        return await running(self._means, partial(outbox.claim, most=most, lease=LEASE))
 
     async def _rest(self) -> None:
         with suppress(TimeoutError):
@@ -112,23 +111,26 @@ class Worker:
 
     async def _deliver(self, letter: Letter) -> None:
         why = await self._try(letter)
-        async with opening(self._means) as unit:
-            match why:
-                case None:
-                    await outbox.sent(unit, letter)
-                case Temporary() | Misconfigured():
-                    at = unit.now + self._wait(letter, why)
-                    if at >= letter.expires_at:
-                        await outbox.failed(unit, letter, why=f"given up: {why}")
-                        _tell(letter, "given up", why)
-                    else:
-                        await outbox.again(unit, letter, at=at, why=str(why))
-                        _tell(letter, f"next try at {at:%Y-%m-%dT%H:%M:%SZ}", why)
-                case Permanent():
-                    await outbox.failed(unit, letter, why=str(why))
+        await running(self._means, partial(self._note, letter=letter, why=why))
+
+    async def _note(self, unit: Unit, *, letter: Letter, why: Exception | None) -> None:
+        """Write down what became of a letter."""
+        match why:
+            case None:
+                await outbox.sent(unit, letter)
+            case Temporary() | Misconfigured():
+                at = unit.now + self._wait(letter, why)
+                if at >= letter.expires_at:
+                    await outbox.failed(unit, letter, why=f"given up: {why}")
                     _tell(letter, "given up", why)
-                case _Expired():
-                    await outbox.dropped(unit, letter, why="out of date before it could be sent")
+                else:
+                    await outbox.again(unit, letter, at=at, why=str(why))
+                    _tell(letter, f"next try at {at:%Y-%m-%dT%H:%M:%SZ}", why)
+            case Permanent():
+                await outbox.failed(unit, letter, why=str(why))
+                _tell(letter, "given up", why)
+            case _Expired():
+                await outbox.dropped(unit, letter, why="out of date before it could be sent")
 
     async def _try(self, letter: Letter) -> Exception | None:
         """Send one letter; return what kept it from leaving."""

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from secrets import randbits
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import URL, DateTime, Dialect, MetaData, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, DateTime, Dialect, MetaData, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -30,13 +30,17 @@ from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import await_only
 
 from vestibule.kernel import sqlite
+from vestibule.kernel.database_url import dialect_url, hosts
 from vestibule.kernel.errors import DatabaseUnavailable
 
 _RETRY_AFTER = 5
-_CONNECTING, _STATEMENT = 5, 5  # seconds
-_POSTGRESQL, _SQLITE = "postgresql+asyncpg", "sqlite+aiosqlite"
-_OPTIONS = frozenset({"host", "port", "user", "password", "ssl", "prepared_statement_cache_size"})
-_HIGHEST_PORT = 65_535
+# Seconds. A unit waits as long as a statement may take, and letting go of a server that does not
+# answer takes two more: whoever asks is told within six.
+PATIENCE = 3.5
+_CONNECTING = 3.0
+# What SQLAlchemy takes for an error like any other: the server is going, or is no longer the one
+# that takes writes. Every connection leads there, so none of them is used again.
+_GOING = frozenset({"57P01", "57P02", "57P03", "25006"})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -120,7 +124,7 @@ def _or_unavailable(connect: Any) -> Any:  # Any: SQLAlchemy's own signature
 class Database:
     """Two ways to the same tables: transactions that may write, and single reads."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> None:
         parsed = dialect_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -128,17 +132,14 @@ class Database:
             self.engine = _sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
             self.reading_engine = _sqlite_engine(parsed, connections=4, begin="BEGIN")
         else:
-            self.engine = create_async_engine(
-                parsed,
-                poolclass=FairPool,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_timeout=5,
-                hide_parameters=True,  # digests and addresses have no place in a log
-                connect_args={"timeout": _CONNECTING, "command_timeout": _STATEMENT},
+            self._connecting = _connecting(parsed, pgbouncer=pgbouncer)
+            self.engine = _postgresql_engine(
+                parsed, pool_size=pool_size, connecting=self._connecting
             )
-            # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one.
-            self.reading_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one. But PgBouncer
+            # may prepare on one connection and execute on the next, unless a transaction holds it.
+            one_by_one = {} if pgbouncer else {"isolation_level": "AUTOCOMMIT"}
+            self.reading_engine = self.engine.execution_options(**one_by_one)
         self.writing = async_sessionmaker(self.engine, expire_on_commit=False)
         self.reading = async_sessionmaker(self.reading_engine, expire_on_commit=False)
 
@@ -152,8 +153,8 @@ class Database:
         """A transaction whose statements may take as long as they need: migrations."""
         engine = self.engine
         if not self.is_sqlite:
-            patience = {"timeout": _CONNECTING}
-            engine = create_async_engine(engine.url, poolclass=NullPool, connect_args=patience)
+            connecting = {**self._connecting, "command_timeout": None}
+            engine = create_async_engine(engine.url, poolclass=NullPool, connect_args=connecting)
         async with engine.begin() as connection:
             yield connection
 
@@ -163,52 +164,36 @@ class Database:
             await self.reading_engine.dispose()
 
 
-def dialect_url(url: str) -> URL:
-    """Return `url` with the driver that we use; a plain postgres:// or sqlite:// is enough.
-
-    Raises:
-        ArgumentError, ValueError: it is no URL.
-    """
-    parsed = make_url(url)
-    match parsed.drivername:
-        case "postgres" | "postgresql":
-            parsed = parsed.set(drivername=_POSTGRESQL)
-        case "sqlite":
-            parsed = parsed.set(drivername=_SQLITE)
-    if mode := parsed.query.get("sslmode"):  # as libpq calls what asyncpg calls ssl
-        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    return parsed
+def _connecting(url: URL, *, pgbouncer: bool) -> dict[str, Any]:  # Any: asyncpg's arguments
+    """Return how asyncpg shall connect."""
+    arguments = {"timeout": _CONNECTING / max(1, len(hosts(url))), "command_timeout": PATIENCE}
+    if not pgbouncer:
+        return arguments
+    # The next statement may meet another server connection, which knows none of ours by name.
+    return arguments | {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"vestibule_{uuid4().hex}",
+    }
 
 
-def where(url: URL) -> str:
-    """Return the server, socket or file that `url` leads to; "" where that might be a secret."""
-    host = str(url.host or url.query.get("host", ""))
-    if "@" in f"{host}{url.database}":  # then a piece of the password is taken for the host
-        return ""
-    if url.drivername == _SQLITE:
-        return url.database or ""
-    port = url.port or url.query.get("port", 5432)
-    if host.startswith("/"):
-        return f"{host}/.s.PGSQL.{port}"
-    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if host else "the local socket"
+def _postgresql_engine(url: URL, *, pool_size: int, connecting: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        poolclass=FairPool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=PATIENCE,
+        hide_parameters=True,  # digests and addresses have no place in a log
+        connect_args=connecting,
+    )
 
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in _GOING:
+            context.is_disconnect = True
 
-def why_unusable(url: str) -> str | None:
-    """Return what is wrong with a database's URL, never repeating it; None for a good one."""
-    try:
-        parsed = dialect_url(url)
-    except (ArgumentError, ValueError):
-        return "must be a URL such as postgresql://user:password@host/name"
-    if parsed.drivername == _SQLITE:
-        in_memory = parsed.database in (None, "", ":memory:")
-        return "must name a file, such as sqlite:////srv/vestibule.db" if in_memory else None
-    if parsed.drivername != _POSTGRESQL:
-        return "must begin with postgresql:// or sqlite://"
-    if not 0 < (parsed.port or 1) <= _HIGHEST_PORT:
-        return "has a port that no server can have"
-    if not _OPTIONS.issuperset(parsed.query):
-        return f"has an option after the ? that is none of {', '.join(sorted(_OPTIONS))}"
-    return None
+    return engine
 
 
 def _create_privately(url: URL) -> None:

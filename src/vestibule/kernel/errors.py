@@ -144,9 +144,16 @@ class Busy(TryLater):
 
 
 class DatabaseUnavailable(TryLater):
-    """The database does not answer, or has no connection to spare. Nothing was written."""
+    """The database does not answer, or has no connection to spare. Nothing was written.
+
+    `undone`: it took the transaction back by itself, and might well take it a second time.
+    """
 
     code = "database_unavailable"
+
+    def __init__(self, retry_after: int, *, undone: bool = False) -> None:
+        super().__init__(retry_after)
+        self.undone = undone
 
 
 class UsernameTaken(VestibuleError):

@@ -12,7 +12,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from vestibule.kernel.database import Database, where
+from vestibule.kernel.database import Database
+from vestibule.kernel.database_url import where
 from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
 
 VERSION_TABLE = "vestibule_version"

@@ -1,29 +1,33 @@
 """One transaction, and what a flow may reach for while it is open."""
 
 import asyncio
-import sqlite3
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
 from vestibule.kernel.clock import Clock
-from vestibule.kernel.database import Database
+from vestibule.kernel.database import PATIENCE, Database
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
+from vestibule.kernel.passing import is_passing, is_undone
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 
+T = TypeVar("T")
+
 _RETRY_AFTER = 5
+_TRIES = 3
 _ONLY_READS = "a reading unit cannot write"
 
 
@@ -61,7 +65,9 @@ class Unit:
     means: Means
     caller: Caller
     now: datetime
+    patience: asyncio.Timeout
     wrote: bool = False
+    committing: bool = False
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -88,6 +94,7 @@ class Unit:
             raise RuntimeError("a unit that has written something cannot pause")
         self.session.expunge_all()  # first: a rollback would empty what was read
         await self.session.rollback()
+        self.patience.reschedule(None)  # what comes now may take its time
         self.now = self.means.clock.now()
 
     @asynccontextmanager
@@ -98,8 +105,17 @@ class Unit:
         one request never holds two connections.
         """
         await self.pause()
-        async with self.means.database.aside() as connection:
+        async with asyncio.timeout(PATIENCE), self.means.database.aside() as connection:
             yield connection
+
+    def begin_to_wait(self) -> None:
+        """Count the time that is spent on the database from now, unless it is counted already.
+
+        One time for everything between two pauses: waits for a connection and for statements must
+        not add up. SQLite has none: nothing but another writer is waited for there, and that ends.
+        """
+        if self.patience.when() is None and not self.means.database.is_sqlite:
+            self.patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Have `act` called once the change is in the database: waking a worker, nothing more."""
@@ -117,13 +133,14 @@ async def opening(
         caller: for sessions and the audit log.
 
     Raises:
-        DatabaseUnavailable: no connection, or one that broke; nothing was written.
+        DatabaseUnavailable: no connection, one that broke, or no answer in time.
     """
+    unit = None
+    sessions = means.database.reading if reading else means.database.writing
     try:
-        sessions = means.database.reading if reading else means.database.writing
-        async with sessions(sync_session_class=_Session) as session:
-            unit = Unit(session, means, caller, means.clock.now())
-            watched = cast(_Session, session.sync_session)
+        async with asyncio.timeout(None) as patience, sessions(sync_session_class=_Session) as own:
+            unit = Unit(own, means, caller, means.clock.now(), patience)
+            watched = cast(_Session, own.sync_session)
             watched.unit, watched.reading = unit, reading
             try:
                 yield unit
@@ -133,9 +150,37 @@ async def opening(
             await _finish(unit, reading=reading)
     except (DBAPIError, PoolTimeoutError, TimeoutError, ConnectionError) as error:
         # A statement that takes too long ends with a TimeoutError of the driver's, untranslated.
-        if _is_passing(error):
-            raise DatabaseUnavailable(_RETRY_AFTER) from error
-        raise
+        if not is_passing(error):
+            raise
+        undone = is_undone(error, committing=unit is not None and unit.committing)
+        raise DatabaseUnavailable(_RETRY_AFTER, undone=undone) from error
+
+
+async def running(
+    means: Means,
+    flow: Callable[[Unit], Awaitable[T]],
+    *,
+    reading: bool = False,
+    caller: Caller = NOBODY,
+) -> T:
+    """Run `flow` in a unit, and once more where the database took its transaction back.
+
+    That happens to whoever loses a deadlock, and to connections that died while they rested. What a
+    flow did aside stays done: attempts that a limit counted are counted again.
+
+    Raises:
+        DatabaseUnavailable: as `opening`, or taken back three times.
+    """
+    for tried in range(1, _TRIES + 1):
+        try:
+            async with opening(means, reading=reading, caller=caller) as unit:
+                return await flow(unit)
+        except DatabaseUnavailable as error:
+            if not error.undone or tried == _TRIES:
+                raise
+        # Those who met each other shall not meet again.
+        await asyncio.sleep(tried * random.uniform(0.01, 0.05))  # noqa: S311 - no secret
+    raise AssertionError("unreachable")
 
 
 async def _finish(unit: Unit, *, reading: bool) -> None:
@@ -143,6 +188,8 @@ async def _finish(unit: Unit, *, reading: bool) -> None:
         if unit.session.new or unit.session.dirty or unit.session.deleted:
             raise RuntimeError(_ONLY_READS)
         return
+    unit.committing = True
+    unit.patience.reschedule(None)  # a commit has a time of its own, and is seen through
     await uninterrupted(_commit(unit))
 
 
@@ -170,8 +217,10 @@ class _Session(SyncSession):
 
 @event.listens_for(_Session, "do_orm_execute")
 def _executed(state: ORMExecuteState) -> None:
+    session = cast(_Session, state.session)
+    session.unit.begin_to_wait()
     if not state.is_select:
-        cast(_Session, state.session).writes()
+        session.writes()
 
 
 @event.listens_for(_Session, "before_flush")
@@ -195,20 +244,3 @@ async def uninterrupted(work: Awaitable[None]) -> None:
     if cancelled is not None:
         raise cancelled
     task.result()
-
-
-# SQLSTATE classes: connection, password and database (both may be in the middle of a change), no
-# room, operator intervention, read-only after a failover, serialisation failure and deadlock, lock
-# not available.
-_PASSING = ("08", "28", "3D", "53", "57", "25006", "40001", "40P01", "55P03")
-
-
-def _is_passing(error: Exception) -> bool:
-    if not isinstance(error, DBAPIError) or error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state:
-        return str(state).startswith(_PASSING)
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-        return False  # a statement that makes no sense there: our mistake
-    return isinstance(error, (OperationalError, InterfaceError))

@@ -116,8 +116,9 @@ class _Visitor(AuthUser):
 
     async def signed_in(self) -> SignedIn | None:
         if not self._asked and self.auth_id:
-            async with current_vestibule().unit(reading=True) as unit:
-                self._known = await queries.by_session(unit, self.auth_id)
+            self._known = await current_vestibule().run(
+                lambda unit: queries.by_session(unit, self.auth_id or ""), reading=True
+            )
         self._asked = True
         return self._known
 

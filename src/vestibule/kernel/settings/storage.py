@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr
 from pydantic_settings import NoDecode
 
-from vestibule.kernel.database import why_unusable
+from vestibule.kernel.database_url import why_unusable
 from vestibule.kernel.keyring import why_weak
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import CommaSeparated, Problems, Span
@@ -22,11 +22,17 @@ class Storage(Group):
 
     database_url: SecretStr | None = None
     """`postgresql://user:password@host/name` (`?sslmode=verify-full` and its like are understood)
-    or `sqlite:///path`. Default in development: a SQLite file in the data directory."""
+    or `sqlite:///path`. Several hosts, `host1:5432,host2:5432`, are one database that may move from
+    one to the other: each connection looks for the one that takes writes. Default in development: a
+    SQLite file in the data directory."""
 
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to PostgreSQL that this process may hold. More help only while the database has
     idle cores; the sum over all processes must stay below its `max_connections`."""
+
+    pgbouncer: bool = False
+    """The database is reached through PgBouncer, or another pooler, that hands out its connections
+    by transaction: no prepared statement is kept. Statements then cost a little more."""
 
     keep_finished: Span = timedelta(days=30)
     """How long sessions that are over, and letters that are out of date, stay for whoever looks

@@ -1,5 +1,6 @@
 """Signing up, proving the address, and who one is."""
 
+from functools import partial
 from typing import cast
 
 from pydantic import SecretStr
@@ -44,8 +45,10 @@ async def create(data: SignUpBody) -> tuple[AskedAnswer | AccountAnswer, int]:
         given_name=data.given_name,
         family_name=data.family_name,
     )
-    async with vestibule.unit(caller=identity.caller()) as unit:
-        signed_up = await sign_up(unit, person, open_now=vestibule.settings.login_before_proof)
+    signed_up = await vestibule.run(
+        lambda unit: sign_up(unit, person, open_now=vestibule.settings.login_before_proof),
+        caller=identity.caller(),
+    )
     if signed_up.sign_up is not None:
         return AskedAnswer(sign_up=signed_up.sign_up), 202
     assert signed_up.account is not None
@@ -64,22 +67,22 @@ async def prove(data: ProofBody) -> AccountAnswer:
     same again with another `username`.
     """
     known = await identity.somebody()
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        match data.sign_up, data.code, data.token, data.password:
-            case None, None, str(token), SecretStr() as password:
-                account = await prove_by_link(
-                    unit,
-                    token=token,
-                    password=password.get_secret_value(),
-                    username=data.username,
-                    caller=known,
-                )
-            case str(handle), str(code), None, None:
-                account = await prove_by_code(
-                    unit, handle=handle, code=code, username=data.username, caller=known
-                )
-            case _:
-                raise InvalidFields([_EITHER])
+    match data.sign_up, data.code, data.token, data.password:
+        case None, None, str(token), SecretStr() as password:
+            flow = partial(
+                prove_by_link,
+                token=token,
+                password=password.get_secret_value(),
+                username=data.username,
+                caller=known,
+            )
+        case str(handle), str(code), None, None:
+            flow = partial(
+                prove_by_code, handle=handle, code=code, username=data.username, caller=known
+            )
+        case _:
+            raise InvalidFields([_EITHER])
+    account = await current_vestibule().run(flow, caller=identity.caller())
     return AccountAnswer.of(account)
 
 
@@ -92,8 +95,9 @@ async def write_again(data: LetterBody) -> tuple[LetterAnswer, int]:
 
     With a new link and code; those of earlier letters stop working.
     """
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        await send_again(unit, data.sign_up)
+    await current_vestibule().run(
+        lambda unit: send_again(unit, data.sign_up), caller=identity.caller()
+    )
     return LetterAnswer(), 202
 
 
@@ -119,8 +123,9 @@ async def change_me(data: ChangeBody) -> AccountAnswer:
     """
     known = await identity.signed_in()
     changes = cast(Changes, data.model_dump(exclude_unset=True))
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        account = await change(unit, known, changes)
+    account = await current_vestibule().run(
+        lambda unit: change(unit, known, changes), caller=identity.caller()
+    )
     return AccountAnswer.of(account)
 
 

@@ -33,15 +33,17 @@ async def open_session(data: LoginBody) -> LoginAnswer:
     it one by which this device is known again when strangers have used up the account's log-ins.
     """
     former = await identity.somebody()
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        entered = await log_in(
+    entered = await current_vestibule().run(
+        lambda unit: log_in(
             unit,
             identifier=data.identifier,
             password=data.password.get_secret_value(),
             remember=data.remember,
             device=device.left(),
             instead_of=former,
-        )
+        ),
+        caller=identity.caller(),
+    )
     identity.sign_in(entered.opened)
     device.leave(entered.device)
     return LoginAnswer(
@@ -60,8 +62,9 @@ async def log_out() -> tuple[str, int]:
     """
     known = await identity.somebody()
     if known is not None:
-        async with current_vestibule().unit(caller=identity.caller()) as unit:
-            await store.log_out(unit, known.session)
+        await current_vestibule().run(
+            lambda unit: store.log_out(unit, known.session), caller=identity.caller()
+        )
     identity.sign_out()
     return "", 204
 
@@ -75,8 +78,10 @@ async def log_out_everywhere() -> tuple[str, int]:
     Ends every session of the account, this one too.
     """
     known = await identity.signed_in()
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        await store.end_all(unit, known.account.id, reason="logout_all")
+    await current_vestibule().run(
+        lambda unit: store.end_all(unit, known.account.id, reason="logout_all"),
+        caller=identity.caller(),
+    )
     identity.sign_out()
     return "", 204
 
@@ -91,10 +96,10 @@ async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
     Newest first; `next` is the cursor of the next page.
     """
     known = await identity.signed_in()
-    async with current_vestibule().unit(reading=True) as unit:
-        found = await store.page(
-            unit, known.account.id, before=_cursor(query_args.cursor), most=query_args.limit + 1
-        )
+    before, most = _cursor(query_args.cursor), query_args.limit + 1
+    found = await current_vestibule().run(
+        lambda unit: store.page(unit, known.account.id, before=before, most=most), reading=True
+    )
     shown = found[: query_args.limit]
     return SessionsAnswer(
         sessions=[SessionAnswer.of(each, current=each.id == known.session.id) for each in shown],
@@ -112,8 +117,10 @@ async def end_session(session_id: str) -> tuple[str, int]:
         named = UUID(session_id)
     except ValueError:
         raise SessionUnknown from None
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        await store.end(unit, known.account.id, named, reason="ended_by_owner")
+    await current_vestibule().run(
+        lambda unit: store.end(unit, known.account.id, named, reason="ended_by_owner"),
+        caller=identity.caller(),
+    )
     if named == known.session.id:
         identity.sign_out()
     return "", 204
@@ -125,8 +132,12 @@ async def end_session(session_id: str) -> tuple[str, int]:
 async def end_other_sessions() -> tuple[str, int]:
     """Sign all other devices out"""
     known = await identity.signed_in()
-    async with current_vestibule().unit(caller=identity.caller()) as unit:
-        await store.end_all(unit, known.account.id, reason="ended_by_owner", but=known.session.id)
+    await current_vestibule().run(
+        lambda unit: store.end_all(
+            unit, known.account.id, reason="ended_by_owner", but=known.session.id
+        ),
+        caller=identity.caller(),
+    )
     return "", 204
 
 

@@ -83,14 +83,16 @@ def blueprint() -> Blueprint:
         fields = await reading.form("token", "password", "username")
         former = await identity.somebody()
         try:
-            async with current_vestibule().unit(caller=identity.caller()) as unit:
-                entered = await log_in_by_link(
+            entered = await current_vestibule().run(
+                lambda unit: log_in_by_link(
                     unit,
                     token=fields["token"],
                     password=fields["password"],
                     username=fields["username"] or None,
                     instead_of=former,
-                )
+                ),
+                caller=identity.caller(),
+            )
         except _TRY_AGAIN as error:
             return _form(fields["token"], error=error)
         identity.sign_in(entered.opened)
