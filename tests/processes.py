@@ -65,7 +65,9 @@ async def serving(
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "vestibule", *chosen),
             cwd=folder,
-            env=outside(**{"VESTIBULE_LIMITS": GENEROUS} | variables),
+            env=outside(
+                **{"VESTIBULE_LIMITS": GENEROUS, "VESTIBULE_ALLOWED_HOSTS": "127.0.0.1"} | variables
+            ),
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
         )

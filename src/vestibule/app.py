@@ -8,7 +8,7 @@ from quart.sessions import SecureCookieSessionInterface
 
 from vestibule.extension import Vestibule
 from vestibule.kernel.settings import Settings
-from vestibule.web import documents, health, mailbox
+from vestibule.web import arrival, documents, health, mailbox
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.guard import add_headers
@@ -46,6 +46,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.register_blueprint(health.blueprint())
     if vestibule.settings.in_development:
         app.register_blueprint(mailbox.blueprint())
+    app.before_request(arrival.check)
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
     without = _without_websockets(app.asgi_app)

@@ -136,6 +136,10 @@ async def another_site(world: World) -> httpx.Response:
     return await world.client(Origin="https://evil.example").log_in()
 
 
+async def another_host(world: World) -> httpx.Response:
+    return await world.client(Host="evil.example").get("/v1/me")
+
+
 CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.BadCredentials: wrong_password,
     errors.ProofRefused: unknown_code,
@@ -151,11 +155,12 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.NotSignedIn: a_stranger,
     errors.SessionUnknown: no_such_session,
     errors.CrossSite: another_site,
+    errors.WrongHost: another_host,
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# Told to administrators; strangers get the answer of a free address.
-UNREACHABLE = {errors.AddressTaken}
+# Told to administrators, for strangers get the answer of a free address; and in production alone.
+UNREACHABLE = {errors.AddressTaken, errors.HttpsRequired}
 
 
 def test_every_error_has_its_conversation() -> None:

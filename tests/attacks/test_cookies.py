@@ -216,6 +216,7 @@ async def test_looking_changes_nothing_and_shows_no_secret(world: House) -> None
 
 @pytest.mark.attack("A-046")
 async def test_no_foreign_page_may_read_an_answer(world: House) -> None:
+    """Where no further origin is listed, not even our own is told anything."""
     victim = await world.member(V)
     cookie = {"Cookie": f"{COOKIE}={victim.cookies[COOKIE]}"}
     bare = world.client()

@@ -91,8 +91,10 @@ class TestUrls:
             ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
             (
                 "postgresql://a:b@one,two:5433/x?sslmode=require",
-                "postgresql+asyncpg://a:b@/x?host=one%3A5432&host=two%3A5433&ssl=require"
-                "&target_session_attrs=read-write",
+                (
+                    "postgresql+asyncpg://a:b@/x?host=one%3A5432&host=two%3A5433&ssl=require"
+                    "&target_session_attrs=read-write"
+                ),
             ),
         ],
     )

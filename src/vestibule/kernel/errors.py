@@ -20,7 +20,9 @@
     ├── AddressTaken
     ├── NotSignedIn
     ├── SessionUnknown
-    └── CrossSite
+    ├── CrossSite
+    ├── WrongHost
+    └── HttpsRequired
     CannotStart                 before anything is served: settings, schema, port
 
 No class here knows about HTTP. Which status, which wording and which envelope a caller gets is
@@ -184,6 +186,18 @@ class CrossSite(VestibuleError):
     """An unsafe request that may have been sent by somebody else's page."""
 
     code = "cross_site"
+
+
+class WrongHost(VestibuleError):
+    """The request is for a host that is not this service."""
+
+    code = "wrong_host"
+
+
+class HttpsRequired(VestibuleError):
+    """It came in clear, and would change something."""
+
+    code = "https_required"
 
 
 class CannotStart(Exception):

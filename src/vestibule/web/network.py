@@ -29,6 +29,14 @@ def client_address() -> str | None:
     return str(peer)
 
 
+def forwarded(header: str) -> str | None:
+    """Return what the proxy before us wrote into `header`, if it is one that we trust."""
+    peer = _read(request.remote_addr or "")
+    if peer is None or not _is_in(peer, current_vestibule().settings.trusted_proxies):
+        return None
+    return ",".join(request.headers.getlist(header)).rpartition(",")[2].strip().lower() or None
+
+
 def counted_as(address: str | None) -> str | None:
     """Return what a client address counts as: IPv4 whole, IPv6 by the network of a subscriber."""
     read = _read(address or "")

@@ -40,13 +40,19 @@ class Serving(Group):
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
     """Further origins whose pages may send requests with cookies, separated by commas
-    (`https://app.example.com`). Each can do what its user could do: list only your own."""
+    (`https://app.example.com`), and read the answers (CORS). Each can do what its user could do:
+    list only your own."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+    """Further names that the service answers to, besides that of the base URL, separated by commas
+    (`auth.internal, 10.0.0.7`). Requests for any other are refused; `/healthz` and `/readyz` answer
+    to all. Development answers to this machine's names as well."""
 
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """The proxies in front, as addresses or networks, separated by commas (`10.0.0.0/8, ::1`). Only
-    from them is `X-Forwarded-For` believed. Behind a proxy that is not listed everybody shares its
-    address, and with it the limits on client addresses; whoever is listed without being your proxy
-    can give themselves any address."""
+    from them are `X-Forwarded-For` and `X-Forwarded-Proto` believed. Behind a proxy that is not
+    listed everybody shares its address, and with it the limits on client addresses; whoever is
+    listed without being your proxy can give themselves any address."""
 
     service_name: str = Field(
         default="Vestibule", min_length=1, max_length=80, pattern=r"^[^\r\n]+$"
@@ -69,6 +75,14 @@ class Serving(Group):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
             raise ValueError("each must be an address or a network such as 10.0.0.0/8") from None
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read = tuple(urlsplit(origin_of(f"http://{_bracketed(name)}")) for name in value)
+        if not all(parts.hostname and parts.port is None for parts in read):
+            raise ValueError("each must be a name or an address alone, such as auth.example.com")
+        return tuple(str(parts.hostname) for parts in read)
 
     @field_validator("allowed_origins")
     @classmethod
@@ -105,3 +119,8 @@ class Serving(Group):
     @property
     def shows_docs(self) -> bool:
         return self.in_development if self.api_docs is None else self.api_docs
+
+
+def _bracketed(name: str) -> str:
+    """Write an IPv6 address as URLs do."""
+    return f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name

@@ -9,7 +9,7 @@ from quart_schema import QuartSchema
 from vestibule.accounts import policy
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
-from vestibule.web import guard, identity, reading
+from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
 from vestibule.web.api import accounts, sessions
 
@@ -51,6 +51,9 @@ ANSWERS: Answers = {
     errors.NotSignedIn: (401, "Log in first."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.CrossSite: (403, str),
+    # RFC 9110, 15.5.20: not one of those that this server answers for.
+    errors.WrongHost: (421, "Nothing here has this name. See VESTIBULE_ALLOWED_HOSTS."),
+    errors.HttpsRequired: (403, "Send this over https."),
 }
 
 
@@ -60,6 +63,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(accounts.blueprint)
     api.register_blueprint(sessions.blueprint)
     guard.protect(api)
+    api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.check_json)
     api.record_once(identity.attach)
     api.record_once(_read_bodies)

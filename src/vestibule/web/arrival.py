@@ -1,0 +1,49 @@
+"""By which name and how safely a request came to the ready-made service."""
+
+from urllib.parse import quote, urlsplit
+
+from quart import redirect, request
+from quart.typing import ResponseReturnValue
+
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import HttpsRequired, WrongHost
+from vestibule.kernel.settings import origin_of
+from vestibule.web import network
+
+_HEALTH = frozenset({"/healthz", "/readyz"})  # asked by address, without a proxy in between
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+async def check() -> ResponseReturnValue | None:
+    """Refuse requests for other services, and lead those that came in clear to https.
+
+    A name that is not ours may be an attacker's, who had it point here (DNS rebinding) or hopes
+    that something on the way builds links from it. What was sent in clear is not taken even though
+    it could be: the next one would be sent in clear as well.
+
+    Raises:
+        WrongHost: no name of ours.
+        HttpsRequired: it came in clear and changes something.
+    """
+    settings = current_vestibule().settings
+    if request.path in _HEALTH:
+        return None
+    if not (settings.in_development and settings.dev_remote) and _name() not in _own_names():
+        raise WrongHost
+    if settings.in_development or network.forwarded("X-Forwarded-Proto") != "http":
+        return None
+    if request.method not in ("GET", "HEAD"):
+        raise HttpsRequired
+    query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
+    return redirect(f"{settings.base_url}{quote(request.path)}{query}", 308)
+
+
+def _name() -> str | None:
+    """Return the name by which the request calls us, as `origin_of` writes it."""
+    return urlsplit(origin_of(f"http://{request.host}")).hostname
+
+
+def _own_names() -> set[str | None]:
+    settings = current_vestibule().settings
+    own = {urlsplit(origin_of(settings.base_url)).hostname, *settings.allowed_hosts}
+    return own | _LOCAL if settings.in_development else own
