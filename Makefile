@@ -15,7 +15,7 @@ run: $(READY)  ## Start the service on http://localhost:8000
 	@exec $(BIN)/vestibule serve
 
 test: $(READY)  ## Run the tests, on SQLite and on a PostgreSQL of their own
-	@.ci/postgres
+	@.ci/services
 	@$(BIN)/pytest -q -n 2 --cov
 
 check: $(READY)  ## Read the code: form, lint, types, locks, addresses
@@ -29,7 +29,7 @@ check: $(READY)  ## Read the code: form, lint, types, locks, addresses
 	@echo "check: all good"
 
 prove: $(READY)  ## Measure the stated sizes and timings
-	@.ci/postgres
+	@.ci/services
 	@$(BIN)/pytest -m prove -n 0 -s
 
 lock: $(READY)  ## Lock what pyproject.toml asks for (make lock UPGRADE=1: the newest of it)
