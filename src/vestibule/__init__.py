@@ -1,8 +1,26 @@
 """Accounts, verified addresses and sessions for Quart applications."""
 
+from vestibule.accounts.models import Account
 from vestibule.app import create_app
-from vestibule.extension import Vestibule, current_vestibule
-from vestibule.kernel.errors import VestibuleError
+from vestibule.embedding import Vestibule
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import AddressNotProved, CrossSite, NotSignedIn, VestibuleError
+from vestibule.kernel.migrations import include_name
 from vestibule.kernel.settings import Settings
+from vestibule.web.access import current_account, requires, signed_in
 
-__all__ = ("Settings", "Vestibule", "VestibuleError", "create_app", "current_vestibule")
+__all__ = (
+    "Account",
+    "AddressNotProved",
+    "CrossSite",
+    "NotSignedIn",
+    "Settings",
+    "Vestibule",
+    "VestibuleError",
+    "create_app",
+    "current_account",
+    "current_vestibule",
+    "include_name",
+    "requires",
+    "signed_in",
+)

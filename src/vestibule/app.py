@@ -6,18 +6,15 @@ from typing import Any
 from quart import Quart
 from quart.sessions import SecureCookieSessionInterface
 
-from vestibule.extension import Vestibule
+from vestibule.embedding import Vestibule
 from vestibule.kernel.settings import Settings
-from vestibule.web import arrival, documents, health, mailbox
+from vestibule.web import arrival, documents, health, mailbox, reading
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
-
-_BODY_LIMIT = 64 * 1024
-_BODY_TIMEOUT = 10  # seconds
 
 
 class _NoSessions(SecureCookieSessionInterface):
@@ -35,8 +32,8 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     if isinstance(vestibule, Settings):
         vestibule = Vestibule(vestibule)
     app = Quart("vestibule", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
-    app.config["BODY_TIMEOUT"] = _BODY_TIMEOUT
+    app.config["MAX_CONTENT_LENGTH"] = reading.BODY_LIMIT
+    app.config["BODY_TIMEOUT"] = reading.BODY_TIMEOUT
     app.url_map.merge_slashes = False  # one path, one spelling
     app.session_interface = _NoSessions()
     vestibule.init_app(app)

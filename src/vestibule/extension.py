@@ -22,6 +22,7 @@ from vestibule.kernel.keyring import development_secret
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
+from vestibule.kernel.signals import Signals
 from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
 from vestibule.sessions import store
 
@@ -51,6 +52,7 @@ class Vestibule:
         self.settings = settings
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or cores()
+        self.signals = Signals(self)
         self.means = Means(
             settings=settings,
             database=_database(settings),
@@ -58,6 +60,7 @@ class Vestibule:
             seals=Seals(secrets),
             clock=clock or SystemClock(),
             wake_courier=self._wake_courier,
+            signals=self.signals,
             touched=set(),
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
@@ -66,6 +69,8 @@ class Vestibule:
 
     def init_app(self, app: Quart) -> None:
         """Make `app` find this Vestibule, and start and stop it with its workers."""
+        if "vestibule" in app.extensions:
+            raise RuntimeError("this app has a Vestibule already")
         app.extensions["vestibule"] = self
         app.before_serving(self.start)
         app.after_serving(self.stop)
@@ -106,7 +111,7 @@ class Vestibule:
         """Finish what is under way, write what is remembered, and let go of everything."""
         with suppress(Exception):  # the database may be what made us stop
             await self.write_touches()
-        await self.courier.stop()
+        await asyncio.gather(self.courier.stop(), self.signals.drain())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -153,4 +158,8 @@ def _database(settings: Settings) -> Database:
 
 
 def current_vestibule() -> Vestibule:
-    return cast(Vestibule, current_app.extensions["vestibule"])
+    """Return the Vestibule of the app that is at work."""
+    found = current_app.extensions.get("vestibule")
+    if found is None:
+        raise RuntimeError("this app has no Vestibule: call Vestibule(settings).init_app(app)")
+    return cast(Vestibule, found)

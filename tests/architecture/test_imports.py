@@ -16,6 +16,7 @@ LAYERS = (
     {"pruning"},
     {"extension"},
     {"web"},
+    {"embedding", "testing"},
     {"app", "server"},
     {"cli"},
     {"__main__"},
@@ -60,17 +61,28 @@ def test_http_is_known_to_the_surfaces_alone(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_sql_is_unknown_to_the_surfaces(path: Path) -> None:
     part = part_of(dotted(path))
-    if part not in ("extension", "web", "app", "server") or dotted(path) == "vestibule.web.health":
+    if (
+        part not in ("extension", "web", "embedding", "testing", "app", "server")
+        or dotted(path) == "vestibule.web.health"
+    ):
         return
     assert "sqlalchemy" not in {name.split(".")[0] for name in imports(path)}
 
 
 def test_the_public_names() -> None:
     assert set(vestibule.__all__) == {
+        "Account",
+        "AddressNotProved",
+        "CrossSite",
+        "NotSignedIn",
         "Settings",
         "Vestibule",
         "VestibuleError",
         "create_app",
+        "current_account",
         "current_vestibule",
+        "include_name",
+        "requires",
+        "signed_in",
     }
     assert all(hasattr(vestibule, name) for name in vestibule.__all__)

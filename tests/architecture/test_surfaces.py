@@ -159,8 +159,9 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# Told to administrators, for strangers get the answer of a free address; and in production alone.
-UNREACHABLE = {errors.AddressTaken, errors.HttpsRequired}
+# Told to administrators, for strangers get the answer of a free address; in production alone; and
+# on a host's routes.
+UNREACHABLE = {errors.AddressTaken, errors.HttpsRequired, errors.AddressNotProved}
 
 
 def test_every_error_has_its_conversation() -> None:

@@ -25,7 +25,8 @@ from vestibule.kernel.errors import (
     Refusal,
     TryLater,
 )
-from vestibule.kernel.unit import Unit, uninterrupted
+from vestibule.kernel.uninterrupted import uninterrupted
+from vestibule.kernel.unit import Unit
 from vestibule.throttle.counters import Counter
 
 

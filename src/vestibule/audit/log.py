@@ -66,6 +66,7 @@ async def record(
             "identifier": _cut(identifier),
         },
     )
+    unit.tell(event, account_id=account_id, session_id=session_id)
 
 
 # Straight into the tables: nobody reads back what was written.

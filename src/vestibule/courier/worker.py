@@ -54,6 +54,7 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped. Whatever goes wrong with one letter or one look is logged."""
         self._stopping = False
+        self._woken = asyncio.Event()  # that of an earlier run may belong to another loop
         while not self._stopping:
             self._woken.clear()
             try:

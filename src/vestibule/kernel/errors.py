@@ -19,6 +19,7 @@
     ├── UsernameTaken
     ├── AddressTaken
     ├── NotSignedIn
+    ├── AddressNotProved
     ├── SessionUnknown
     ├── CrossSite
     ├── WrongHost
@@ -174,6 +175,12 @@ class NotSignedIn(VestibuleError):
     """No credential came along, or one that is unknown, ended or expired."""
 
     code = "not_signed_in"
+
+
+class AddressNotProved(VestibuleError):
+    """Signed in, but what is asked for is only for accounts with an address that is proved."""
+
+    code = "address_not_proved"
 
 
 class SessionUnknown(VestibuleError):

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from vestibule.kernel.database import Database
+from vestibule.kernel.database import Base, Database
 from vestibule.kernel.database_url import where
 from vestibule.kernel.errors import CannotStart, DatabaseUnavailable
 
@@ -27,6 +27,14 @@ def config(connection: Connection | None = None) -> Config:
     made.set_main_option("script_location", str(_location()).replace("%", "%%"))
     made.attributes["connection"] = connection
     return made
+
+
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """For a host's Alembic on the same database: leave our tables out of its autogenerate.
+
+    `context.configure(…, include_name=include_name)` in its `env.py`.
+    """
+    return kind != "table" or name not in {*Base.metadata.tables, VERSION_TABLE}
 
 
 def head() -> str:

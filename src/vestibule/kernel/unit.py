@@ -23,6 +23,8 @@ from vestibule.kernel.passing import is_passing, is_undone
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
+from vestibule.kernel.signals import Happened, Signals
+from vestibule.kernel.uninterrupted import uninterrupted
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ class Means:
     seals: Seals
     clock: Clock
     wake_courier: Callable[[], None]
+    signals: Signals
     # Sessions used since their rows were last written.
     touched: set[UUID]
 
@@ -117,8 +120,15 @@ class Unit:
         if self.patience.when() is None and not self.means.database.is_sqlite:
             self.patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
 
+    def tell(
+        self, event: str, *, account_id: UUID | None = None, session_id: UUID | None = None
+    ) -> None:
+        """Tell the host of an audit event once it has happened; `sessions.ended` is a name."""
+        happened = Happened(account_id, session_id, self.now)
+        self.after_commit(lambda: self.means.signals.send(event.replace(".", "_"), happened))
+
     def after_commit(self, act: Callable[[], None]) -> None:
-        """Have `act` called once the change is in the database: waking a worker, nothing more."""
+        """Have `act` called once the change is in the database: waking a worker or a receiver."""
         self.afterwards.append(act)
 
 
@@ -226,21 +236,3 @@ def _executed(state: ORMExecuteState) -> None:
 @event.listens_for(_Session, "before_flush")
 def _flushed(session: SyncSession, _context: object, _instances: object) -> None:
     cast(_Session, session).writes()
-
-
-async def uninterrupted(work: Awaitable[None]) -> None:
-    """See `work` through even if the request is cancelled meanwhile, then be cancelled.
-
-    A client that hangs up cancels its handler; a commit cut off in the middle would leave nobody
-    knowing whether it happened.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    task.result()

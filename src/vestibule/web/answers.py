@@ -1,14 +1,15 @@
 """How a surface says no: a table from errors to words, and the envelope they travel in."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
-from quart import Blueprint, Quart, Response, json, request
+from quart import Blueprint, Quart, Response, current_app, got_request_exception, json, request
+from quart.typing import ResponseReturnValue
 from quart_schema import RequestSchemaValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from vestibule.kernel import errors
 from vestibule.kernel.errors import TryLater, VestibuleError
@@ -55,39 +56,78 @@ def envelope_headers(response: Response, error: VestibuleError | None) -> Respon
     return response
 
 
+def refusal(error: VestibuleError, answers: Answers, envelope: Envelope = problem) -> Response:
+    """Answer one of our errors as the table says."""
+    status, words = answers[type(error)]
+    detail = words if isinstance(words, str) else words(error)
+    return envelope(status, error.code, detail, error)
+
+
 def speak(scaffold: Blueprint | Quart, answers: Answers, envelope: Envelope = problem) -> None:
-    """Answer every error raised in `scaffold`: ours from its table, the rest in its envelope."""
+    """Answer every error raised in `scaffold`: ours from its table, the rest in its envelope.
+
+    What the app around it raises before our routes, and has a handler of its own for, stays the
+    app's.
+    """
 
     async def ours(error: VestibuleError) -> Response:
-        status, words = answers[type(error)]
-        detail = words if isinstance(words, str) else words(error)
-        return envelope(status, error.code, detail, error)
+        return refusal(error, answers, envelope)
 
     async def shape(error: RequestSchemaValidationError) -> Response:
         return await ours(reading.shape_errors(error))
 
-    async def http(error: HTTPException) -> Response:
-        status = error.code or 500
-        if status < HTTPStatus.BAD_REQUEST:  # a redirect that routing raised
-            return cast(Response, error.get_response())
-        code, detail = _HTTP.get(status, (HTTPStatus(status).name.lower(), "Not possible here."))
-        response = envelope(status, code, detail, None)
-        for name, value in error.get_headers():
-            if name.lower() in ("allow", "retry-after"):
-                response.headers[name] = value
-        return response
+    async def http(error: HTTPException) -> ResponseReturnValue:
+        if theirs := _own_handler(error):
+            return await theirs(error)
+        return _http(error, envelope)
 
-    async def unforeseen(error: Exception) -> Response:
+    async def unforeseen(error: Exception) -> ResponseReturnValue:
+        if theirs := _own_handler(error):
+            return await theirs(error)
         log.error("request %s failed", request_id(), exc_info=error)
+        await got_request_exception.send_async(
+            cast(Quart, current_app._get_current_object()),  # type: ignore[attr-defined]  # noqa: SLF001
+            _sync_wrapper=cast(Any, current_app.ensure_async),  # Any: narrower than blinker's
+            exception=error,
+        )
         return envelope(
             500, "internal_error", "This is our fault. Tell us the request id if it stays.", None
         )
 
     scaffold.register_error_handler(VestibuleError, ours)
     scaffold.register_error_handler(RequestSchemaValidationError, shape)
-    scaffold.register_error_handler(HTTPException, http)
+    # Each by its status, too: an app's handler for 404 counts before ours for all.
+    everybodys: list[type[Exception]] = [HTTPException, *default_exceptions.values()]
+    for each in everybodys:
+        scaffold.register_error_handler(each, http)
     scaffold.register_error_handler(Exception, unforeseen)
 
+
+def _http(error: HTTPException, envelope: Envelope) -> Response:
+    status = error.code or 500
+    if status < HTTPStatus.BAD_REQUEST:  # a redirect that routing raised
+        return cast(Response, error.get_response())
+    code, detail = _HTTP.get(status, (HTTPStatus(status).name.lower(), "Not possible here."))
+    response = envelope(status, code, detail, None)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _own_handler(error: Exception) -> Callable[[Exception], Awaitable[ResponseReturnValue]] | None:
+    """Return what the app registered for this very class of error, which is not one of ours."""
+    handlers = current_app.error_handler_spec[None]
+    for cls in type(error).__mro__:
+        if cls in _EVERYBODYS:
+            return None
+        for code in (getattr(cls, "code", None), None):
+            if cls in handlers[code]:
+                return current_app.ensure_async(cast(Any, handlers[code][cls]))  # Any: Quart's own
+    return None
+
+
+_EVERYBODYS = frozenset({*default_exceptions.values(), HTTPException, VestibuleError, Exception})
 
 _HTTP = {
     400: ("bad_request", "The request cannot be understood."),

@@ -4,6 +4,7 @@ The cookie's value is the session's opaque secret and nothing else. The user is 
 object: quart-auth keeps it on `g`, where a request made inside another one's context would find it.
 """
 
+import asyncio
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from quart_auth import Action, AuthUser, QuartAuth
 
 from vestibule.accounts import queries
 from vestibule.accounts.queries import SignedIn
-from vestibule.extension import Vestibule, current_vestibule
+from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Caller
@@ -23,14 +24,18 @@ from vestibule.web import network
 _AUTH = "vestibule_auth"
 
 
-def attach(state: BlueprintSetupState) -> None:
-    """Give the app that a surface is registered on our cookie, beside quart-auth's own."""
-    app = cast(Quart, state.app)
-    if _AUTH in app.extensions:
-        return
-    vestibule: Vestibule = app.extensions["vestibule"]
-    settings = vestibule.settings
-    app.extensions[_AUTH] = _Auth(
+def needed(state: BlueprintSetupState) -> None:
+    """Refuse to register a surface on an app that has no Vestibule."""
+    if _AUTH not in state.app.extensions:
+        raise RuntimeError(
+            "this app has no Vestibule yet: call Vestibule(settings).init_app(app) "
+            f"before app.register_blueprint(…) of {state.blueprint.name}"
+        )
+
+
+def attach(app: Quart, settings: Settings) -> None:
+    """Give an app our cookie, beside what it may have of quart-auth's own."""
+    app.extensions[_AUTH] = auth = _Auth(
         app,
         attribute_name=_AUTH,
         cookie_name=cookie_name(settings),
@@ -39,9 +44,11 @@ def attach(state: BlueprintSetupState) -> None:
         cookie_samesite="Lax",
         cookie_secure=not settings.in_development,
         duration=int(settings.remember_lifetime.total_seconds()),
+        mode="cookie",
         salt=_AUTH,
         singleton=False,
     )
+    auth.cookie_domain = None  # whatever the host's own quart-auth is told: ours is for one host
 
 
 def cookie_name(settings: Settings) -> str:
@@ -111,15 +118,18 @@ class _PassThrough:
 class _Visitor(AuthUser):
     def __init__(self, auth_id: str | None, action: Action = Action.PASS) -> None:
         super().__init__(auth_id, action)
+        self._asking = asyncio.Lock()  # who asks twice at once has the database asked once
         self._asked = False
         self._known: SignedIn | None = None
 
     async def signed_in(self) -> SignedIn | None:
-        if not self._asked and self.auth_id:
-            self._known = await current_vestibule().run(
-                lambda unit: queries.by_session(unit, self.auth_id or ""), reading=True
-            )
-        self._asked = True
+        async with self._asking:
+            if not self._asked and self.auth_id:
+                secret = self.auth_id
+                self._known = await current_vestibule().run(
+                    lambda unit: queries.by_session(unit, secret), reading=True
+                )
+            self._asked = True
         return self._known
 
     @property
@@ -140,9 +150,18 @@ class _Auth(QuartAuth):
         return _Visitor(self.load_cookie())
 
     async def after_request(self, response: Response) -> Response:
+        if self.load_user().action is Action.PASS:
+            return response
+        came_by = request.scheme
         # People reach us by base_url's scheme, whatever the proxy in front speaks with us.
         request.scheme = urlsplit(current_vestibule().settings.base_url).scheme
-        return await super().after_request(response)
+        try:
+            return await super().after_request(response)
+        finally:
+            request.scheme = came_by  # a host's own after_request sees what came
+
+    async def after_websocket(self, response: Response | None) -> Response | None:
+        return response  # a host's own: ours are requests
 
     def load_user(self) -> _Visitor:
         holder = _holder()

@@ -4,6 +4,7 @@ JSON parsers disagree about keys that stand twice, NaN and broken Unicode; what 
 about, an attacker can use. Here such a body is refused, whatever the route.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -14,6 +15,7 @@ from pydantic_core import ErrorDetails
 from quart import current_app, request
 from quart_schema import RequestSchemaValidationError
 from quart_schema.validation import QUART_SCHEMA_REQUEST_ATTRIBUTE
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from vestibule.kernel.errors import FieldError, InvalidFields, MalformedBody, WrongMediaType
 
@@ -40,6 +42,30 @@ _FORM = "application/x-www-form-urlencoded"
 # Our bodies are flat. Whoever parses after us starts deeper in the stack and would fail first.
 _DEEPEST = 32
 _LONGEST_FIELD = 4096
+BODY_LIMIT = 64 * 1024
+BODY_TIMEOUT = 10  # seconds
+
+
+async def receive() -> None:
+    """Read the body here, within our limits: those of the app that we are in may be wider.
+
+    Raises:
+        RequestEntityTooLarge, RequestTimeout: more than `BODY_LIMIT`, longer than `BODY_TIMEOUT`.
+    """
+    if request.method in _SAFE:
+        return
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise RequestEntityTooLarge
+    read = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for part in request.body:
+                read += part
+                if len(read) > BODY_LIMIT:
+                    raise RequestEntityTooLarge
+    except TimeoutError:
+        raise RequestTimeout from None
+    request.body.append(bytes(read))  # for whoever reads it next
 
 
 async def check_json() -> None:

@@ -13,6 +13,7 @@ from vestibule.accounts.verification import prove_by_code, prove_by_link
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import FieldError, InvalidFields
 from vestibule.web import identity
+from vestibule.web.access import signed_in
 from vestibule.web.api.models import (
     AccountAnswer,
     AskedAnswer,
@@ -103,6 +104,7 @@ async def write_again(data: LetterBody) -> tuple[LetterAnswer, int]:
 
 @blueprint.get("/me")
 @tag(["Accounts"])
+@signed_in
 @validate_response(AccountAnswer)
 async def me() -> AccountAnswer:
     """Show who is signed in"""
@@ -112,6 +114,7 @@ async def me() -> AccountAnswer:
 
 @blueprint.patch("/me")
 @tag(["Accounts"])
+@signed_in
 @validate_request(ChangeBody)
 @validate_response(AccountAnswer)
 async def change_me(data: ChangeBody) -> AccountAnswer:

@@ -10,6 +10,7 @@ from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
 from vestibule.sessions import store
 from vestibule.web import device, identity, reading
+from vestibule.web.access import signed_in
 from vestibule.web.api.models import (
     AccountAnswer,
     LoginAnswer,
@@ -71,6 +72,7 @@ async def log_out() -> tuple[str, int]:
 
 @blueprint.post("/logout-all")
 @tag(["Sessions"])
+@signed_in
 @reading.takes_no_fields
 async def log_out_everywhere() -> tuple[str, int]:
     """Log out everywhere
@@ -88,6 +90,7 @@ async def log_out_everywhere() -> tuple[str, int]:
 
 @blueprint.get("/me/sessions")
 @tag(["Sessions"])
+@signed_in
 @validate_querystring(PageQuery)
 @validate_response(SessionsAnswer)
 async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
@@ -109,6 +112,7 @@ async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
 
 @blueprint.delete("/me/sessions/<session_id>")
 @tag(["Sessions"])
+@signed_in
 @reading.takes_no_fields
 async def end_session(session_id: str) -> tuple[str, int]:
     """Sign one device out"""
@@ -128,6 +132,7 @@ async def end_session(session_id: str) -> tuple[str, int]:
 
 @blueprint.delete("/me/sessions")
 @tag(["Sessions"])
+@signed_in
 @reading.takes_no_fields
 async def end_other_sessions() -> tuple[str, int]:
     """Sign all other devices out"""

@@ -49,6 +49,7 @@ ANSWERS: Answers = {
     errors.UsernameTaken: (409, "This username is taken. Choose another."),
     errors.AddressTaken: (409, "An account has this address."),
     errors.NotSignedIn: (401, "Log in first."),
+    errors.AddressNotProved: (403, "This is for accounts with a proved e-mail address."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.CrossSite: (403, str),
     # RFC 9110, 15.5.20: not one of those that this server answers for.
@@ -58,27 +59,37 @@ ANSWERS: Answers = {
 
 
 def blueprint() -> Blueprint:
-    """Return the native API, to be registered under any prefix; the service uses `/v1`."""
+    """Return the native API, to be registered under any prefix; the service uses `/v1`.
+
+    `register_blueprint(blueprint(), url_prefix="/auth")` puts `/auth` in the place of `/v1`.
+    """
     api = Blueprint("vestibule_api", __name__, url_prefix="/v1")
     api.register_blueprint(accounts.blueprint)
     api.register_blueprint(sessions.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
+    api.before_request(reading.receive)
     api.before_request(reading.check_json)
-    api.record_once(identity.attach)
+    api.record_once(identity.needed)
     api.record_once(_read_bodies)
     speak(api, ANSWERS)
     return api
 
 
 def _read_bodies(state: BlueprintSetupState) -> None:
-    """Have quart-schema where the host has none: the routes need it."""
+    """Have quart-schema where the host has none: the routes need it.
+
+    At the start: a host's own may come after us, and a second one would not be taken.
+    """
     app = cast(Quart, state.app)
-    if "QUART_SCHEMA" not in app.extensions:
-        QuartSchema(
-            app,
-            openapi_path=None,
-            swagger_ui_path=None,
-            redoc_ui_path=None,
-            scalar_ui_path=None,
-        )
+
+    @app.before_serving
+    async def have_schema() -> None:
+        if "QUART_SCHEMA" not in app.extensions:
+            QuartSchema(
+                app,
+                openapi_path=None,
+                swagger_ui_path=None,
+                redoc_ui_path=None,
+                scalar_ui_path=None,
+            )

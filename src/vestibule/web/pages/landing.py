@@ -41,6 +41,7 @@ ANSWERS: Answers = {
     errors.UsernameTaken: (409, "Your username was taken meanwhile. Choose another."),
     errors.AddressTaken: (409, "There is an account for this address. Log in instead."),
     errors.NotSignedIn: (401, "Log in first."),
+    errors.AddressNotProved: (403, "Confirm your e-mail address first."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.CrossSite: (403, "Another site sent this form. Open the link in your letter again."),
     errors.WrongHost: (421, "Nothing here has this name."),
@@ -65,7 +66,8 @@ def blueprint() -> Blueprint:
     """Return the landing pages, at the paths that the letters name."""
     landing = Blueprint("vestibule_landing", __name__)
     guard.protect(landing)
-    landing.record_once(identity.attach)
+    landing.before_request(reading.receive)
+    landing.record_once(identity.needed)
     speak(landing, ANSWERS, _wrong)
 
     @landing.get("/verify-email")
