@@ -20,8 +20,9 @@ from vestibule import pruning
 from vestibule.accounts.models import Challenge
 from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
-from vestibule.kernel.database import Base, uuid7
+from vestibule.kernel.database import Base
 from vestibule.kernel.errors import DatabaseUnavailable, TooManyAttempts
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import Limit
 from vestibule.sessions.models import Session
 from vestibule.throttle import counters

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.database import Database, FairPool, uuid7
+from vestibule.kernel.database import Database, FairPool
 from vestibule.kernel.database_url import dialect_url, where
 from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.kernel.ids import uuid7
 from vestibule.throttle.counters import Counter
 
 
@@ -46,7 +47,7 @@ class TestIds:
     async def test_they_sort_by_when_they_were_made(self) -> None:
         made = []
         for _ in range(20):
-            made.append(uuid7())
+            made += [uuid7() for _ in range(100)]  # many in one millisecond
             await asyncio.sleep(0.002)
         assert sorted(made) == made
         assert sorted(made, key=str) == made, "as text too, which is how SQLite keeps them"

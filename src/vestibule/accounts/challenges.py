@@ -15,8 +15,8 @@ from sqlalchemy.orm import aliased
 from vestibule.accounts.models import Challenge
 from vestibule.accounts.names import Address
 from vestibule.kernel import opaque
-from vestibule.kernel.database import uuid7
 from vestibule.kernel.errors import ProofRefused
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Unsealable

@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.database import uuid7
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.unit import Unit
 

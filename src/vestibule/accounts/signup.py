@@ -12,8 +12,8 @@ from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import letters, outbox
 from vestibule.courier.letters import Draft
-from vestibule.kernel.database import uuid7
 from vestibule.kernel.errors import AddressTaken, IdentifierMissing, UsernameTaken
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
 from vestibule.kernel.unit import Unit
 from vestibule.throttle import counters

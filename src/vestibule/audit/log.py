@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKey, Index, String, Table, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.audit.events import Event
-from vestibule.kernel.database import Base, uuid7
+from vestibule.kernel.database import Base
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.unit import Unit
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select, update
 
 from vestibule.courier.letters import Draft
 from vestibule.courier.models import Letter, State
-from vestibule.kernel.database import uuid7
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.unit import Unit

@@ -7,13 +7,11 @@ fairly instead of spinning on a lock; readers have connections of their own and 
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from secrets import randbits
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import URL, DateTime, Dialect, MetaData, event
 from sqlalchemy.engine import ExceptionContext
@@ -67,13 +65,6 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar = {datetime: UtcDateTime}
-
-
-def uuid7() -> UUID:
-    """Return a UUID that sorts by the millisecond it was made in (RFC 9562, 5.7)."""
-    milliseconds = time.time_ns() // 1_000_000
-    high = milliseconds << 16 | 0x7 << 12 | randbits(12)
-    return UUID(int=high << 64 | 0b10 << 62 | randbits(62))
 
 
 class FairPool(AsyncAdaptedQueuePool):

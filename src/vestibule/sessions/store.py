@@ -15,8 +15,9 @@ from sqlalchemy import Select, Table, bindparam, case, insert, literal, or_, sel
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel import opaque
-from vestibule.kernel.database import UtcDateTime, uuid7
+from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import SessionUnknown
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.settings import Settings
