@@ -195,3 +195,26 @@ async def test_an_async_receiver_is_awaited_whatever_it_is_wrapped_in(
         await sign_in(vestibule)
         await vestibule.signals.drain()
     assert sorted(heard) == ["object", "wrapped"]
+
+
+@pytest.mark.parametrize("raised", [SystemExit, StopIteration, asyncio.CancelledError])
+async def test_what_a_receiver_raises_ends_the_receiver_only(
+    raised: type[BaseException], sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vestibule = made(sqlite_url, tmp_path)
+
+    @vestibule.signals.account_opened.connect
+    def in_a_thread(_sender: object, **_: Any) -> None:
+        raise raised
+
+    @vestibule.signals.account_opened.connect
+    async def on_the_loop(_sender: object, **_: Any) -> None:
+        raise raised
+
+    async with Host.serving(mount(Quart("host"), vestibule), vestibule) as host:
+        await host.named()
+        await vestibule.signals.drain()
+        assert "cut off" not in caplog.text, "it is over at once"
+        if raised is not asyncio.CancelledError:
+            assert caplog.text.count("account_opened failed") == 2
+        assert (await host.browser().log_in("ada", PASSWORD)).status_code == 200
