@@ -399,12 +399,6 @@ CONTROLS = {
         "tests/embedding/test_lives.py::"
         "test_an_async_receiver_is_awaited_whatever_it_is_wrapped_in",
     ),
-    "the server outliving a receiver that exits": Control(
-        "kernel/signals.py",
-        "except (Exception, SystemExit):",
-        "except Exception:",
-        "tests/embedding/test_lives.py::test_what_a_receiver_raises_ends_the_receiver_only",
-    ),
     "what a thread raises, whatever it is": Control(
         "kernel/signals.py",
         "except BaseException as raised:  # noqa",
