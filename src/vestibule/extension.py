@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 from argon2 import PasswordHasher
 from quart import Quart, current_app
@@ -66,14 +67,39 @@ class Vestibule:
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
         self._tasks: list[asyncio.Task[None]] = []
+        self._at_work: set[Quart] = set()
+        self._started: WeakSet[Quart] = WeakSet()
 
     def init_app(self, app: Quart) -> None:
-        """Make `app` find this Vestibule, and start and stop it with its workers."""
+        """Make `app` find this Vestibule, which starts with the first of its apps and stops with
+        the last."""
         if "vestibule" in app.extensions:
             raise RuntimeError("this app has a Vestibule already")
         app.extensions["vestibule"] = self
-        app.before_serving(self.start)
-        app.after_serving(self.stop)
+
+        @app.before_serving
+        async def enter() -> None:
+            # To the end: what the app does there may still need us.
+            app.after_serving_funcs.append(
+                app.after_serving_funcs.pop(app.after_serving_funcs.index(leave))
+            )
+            self._at_work.add(app)
+            try:
+                await self.start()
+            except BaseException:
+                self._at_work.discard(app)
+                raise
+            self._started.add(app)
+
+        @app.after_serving
+        async def leave() -> None:
+            self._at_work.discard(app)
+            if not self._at_work:
+                await self.stop()
+
+    def was_started_by(self, app: Quart) -> bool:
+        """Whether `app` was started as an ASGI server does it."""
+        return app in self._started
 
     def unit(
         self, *, reading: bool = False, caller: Caller = NOBODY
@@ -96,16 +122,18 @@ class Vestibule:
         return await running(self.means, flow, reading=reading, caller=caller)
 
     async def start(self) -> None:
-        """Check the schema (development brings it up to date), then start the workers.
+        """Check the schema (development brings it up to date), then start the workers, once.
 
         Raises:
             CannotStart: the database is not reachable or has another schema.
         """
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
-        self._tasks.append(asyncio.create_task(self._write_touches()))
-        self._tasks.append(asyncio.create_task(pruning.keep_pruning(self.means)))
+        if any(not task.done() for task in self._tasks):
+            return
+        work = [self._write_touches(), pruning.keep_pruning(self.means)]
         if self.settings.courier:
-            self._tasks.append(asyncio.create_task(self.courier.run()))
+            work.append(self.courier.run())
+        self._tasks = [asyncio.create_task(each) for each in work]
 
     async def stop(self) -> None:
         """Finish what is under way, write what is remembered, and let go of everything."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast  # Any: the examples' own names
 
 import httpx
+import pytest
 from quart import Quart
 from sqlalchemy import select
 
@@ -70,15 +71,30 @@ def test_the_page_tells_of_every_signal(tmp_path: Path) -> None:
     assert named <= told
 
 
-async def test_the_example_works_as_its_page_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "server",
+    [
+        "hypercorn",
+        pytest.param("granian", marks=pytest.mark.prove),
+        pytest.param("quart", marks=pytest.mark.prove),
+    ],
+)
+async def test_the_example_works_as_its_page_says(server: str, tmp_path: Path) -> None:
     page = (EXAMPLE / "README.md").read_text("utf-8")
     [(bound, app)] = re.findall(r"hypercorn --bind (localhost:8000) (\S+)", page)
     [typed] = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        here = f"localhost:{taken.getsockname()[1]}"
+        port = str(taken.getsockname()[1])
+    here = f"localhost:{port}"
+    name, _, _ = app.partition(":")
+    command = {
+        "hypercorn": ("--bind", here, app),
+        "granian": ("--interface", "asgi", "--host", "127.0.0.1", "--port", port, app),
+        "quart": ("--app", name, "run", "--host", "localhost", "--port", port),
+    }
     said = (tmp_path / "said").open("wb")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hypercorn", "--bind", bound.replace(bound, here), app),
+        *(sys.executable, "-m", server, *command[server]),
         cwd=tmp_path,
         env=outside(
             VESTIBULE_BASE_URL=f"http://{here}",
@@ -113,8 +129,9 @@ async def test_the_example_works_as_its_page_says(tmp_path: Path) -> None:
             assert odd.status_code == 422
     finally:
         process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        status = await asyncio.wait_for(process.wait(), 20)
         said.close()
+    assert status == 0, (tmp_path / "said").read_text()
 
 
 async def _reached(browser: httpx.AsyncClient) -> None:

@@ -354,6 +354,57 @@ CONTROLS = {
         "            if False\n",
         "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
     ),
+    "the stop with the last app only": Control(
+        "extension.py",
+        "            if not self._at_work:\n                await self.stop()",
+        "            await self.stop()",
+        "tests/embedding/test_lives.py::test_one_vestibule_works_until_the_last_of_its_apps_stops",
+    ),
+    "one start for all apps": Control(
+        "extension.py",
+        "        if any(not task.done() for task in self._tasks):\n            return\n",
+        "",
+        "tests/embedding/test_lives.py::test_a_second_app_does_not_start_the_courier_twice",
+    ),
+    "tasks that died with their loop": Control(
+        "extension.py",
+        "if any(not task.done() for task in self._tasks)",
+        "if self._tasks",
+        "tests/embedding/test_lives.py::test_after_a_start_that_broke_off_the_next_one_is_whole",
+    ),
+    "the stop after what the app does": Control(
+        "extension.py",
+        "            app.after_serving_funcs.append(\n"
+        "                app.after_serving_funcs.pop(app.after_serving_funcs.index(leave))\n"
+        "            )\n",
+        "",
+        "tests/embedding/test_lives.py::test_what_an_app_does_at_its_end_finds_us_still_there",
+    ),
+    "a start that was left out, on our routes": Control(
+        "web/guard.py",
+        "    blueprint.before_request(identity.after_the_start)\n",
+        "",
+        "tests/embedding/test_lives.py::test_an_app_that_nobody_started_says_so",
+    ),
+    "a start that was left out, on a host's": Control(
+        "web/identity.py",
+        "    await after_the_start()\n",
+        "",
+        "tests/embedding/test_lives.py::test_an_app_that_nobody_started_says_so",
+    ),
+    "awaiting what a receiver returns": Control(
+        "kernel/signals.py",
+        "if isawaitable(answer):",
+        "if False:",
+        "tests/embedding/test_lives.py::"
+        "test_an_async_receiver_is_awaited_whatever_it_is_wrapped_in",
+    ),
+    "what a thread raises, whatever it is": Control(
+        "kernel/signals.py",
+        "except BaseException as raised:  # noqa",
+        "except Exception as raised:  # noqa",
+        "tests/embedding/test_lives.py::test_what_a_receiver_raises_ends_the_receiver_only",
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, fields
 from datetime import datetime
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -106,35 +106,37 @@ class Signals:
             async with asyncio.timeout(_TIME):
                 if iscoroutinefunction(receiver):
                     await receiver(self._sender, **told)
-                else:
-                    await _in_thread(lambda: receiver(self._sender, **told))
+                    return
+                answer = await _in_thread(lambda: receiver(self._sender, **told))
+                if isawaitable(answer):  # an async one behind an object or a decorator
+                    await answer
         except TimeoutError:
             log.error("a receiver of %s took longer than %d s", name, _TIME)  # noqa: TRY400 - no news
-        except Exception:
+        except (Exception, SystemExit):  # nobody gets out of the server this way
             log.exception("a receiver of %s failed", name)
 
 
-async def _in_thread(call: Callable[[], object]) -> None:
+async def _in_thread(call: Callable[[], object]) -> object:
     """Run `call` beside the loop, in a thread that nobody has to wait for at the end."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    done: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
 
-    def finish(error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+    def finish(answer: object, error: BaseException | None) -> None:
+        if not done.cancelled():
+            done.set_result((answer, error))  # as a result: a future takes no StopIteration
 
     def run() -> None:
+        answer: object = None
         error: BaseException | None = None
         try:
-            call()
-        except Exception as raised:  # noqa: BLE001 - it is raised again on the loop
+            answer = call()
+        except BaseException as raised:  # noqa: BLE001 - it is raised again on the loop
             error = raised
         with suppress(RuntimeError):  # the loop is gone: nobody asks any more
-            loop.call_soon_threadsafe(finish, error)
+            loop.call_soon_threadsafe(finish, answer, error)
 
     threading.Thread(target=run, name="vestibule-signal", daemon=True).start()
-    await done
+    answer, error = await done
+    if error is not None:
+        raise error
+    return answer

@@ -22,6 +22,7 @@ _HEADERS = {
 
 def protect(blueprint: Blueprint) -> None:
     """Put the cross-site rule before every route of `blueprint`, and our headers after it."""
+    blueprint.before_request(identity.after_the_start)
     blueprint.before_request(refuse_cross_site)
     blueprint.after_request(add_headers)
 

@@ -51,12 +51,27 @@ def attach(app: Quart, settings: Settings) -> None:
     auth.cookie_domain = None  # whatever the host's own quart-auth is told: ours is for one host
 
 
+async def after_the_start() -> None:
+    """Say so where nobody started the app: there are no tables, and no courier.
+
+    Raises:
+        RuntimeError: a server or a test that leaves the start out.
+    """
+    app = cast(Quart, current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+    if not current_vestibule().was_started_by(app):
+        raise RuntimeError(
+            "this app was not started: tests use `async with app.test_app()`, and the server must "
+            "speak lifespan"
+        )
+
+
 def cookie_name(settings: Settings) -> str:
     return "vestibule" if settings.in_development else "__Host-vestibule"
 
 
 async def somebody() -> SignedIn | None:
     """Return who sends this request, asking the database once; None for a stranger."""
+    await after_the_start()
     return await _auth().load_user().signed_in()
 
 
