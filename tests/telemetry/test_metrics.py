@@ -147,7 +147,10 @@ async def test_the_queue_of_hashes_is_seen_while_it_stands(sqlite_url: str, tmp_
     assert after.get("vestibule_hashes", state="waiting") == 0
 
 
-async def test_a_client_that_hung_up_is_counted_as_that(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_client_that_hung_up_is_counted_and_logged_as_that(
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "vestibule.requests")
     hasher = Held()
     async with World.running(sqlite_url, tmp_path, hasher=hasher) as world:
         body = json.dumps({"identifier": "ada", "password": "wrong"}).encode()
@@ -168,6 +171,8 @@ async def test_a_client_that_hung_up_is_counted_as_that(sqlite_url: str, tmp_pat
         numbers = await scrape(world)
     kind = {"method": "POST", "route": "/v1/login", "status": "aborted"}
     assert numbers.get("vestibule_requests_total", **kind) == 1
+    told = [vars(each) for each in caplog.records if each.name == "vestibule.requests"]
+    assert [each["status"] for each in told if each["route"] == "/v1/login"] == [None]
 
 
 async def test_the_pool_is_seen_while_it_is_used_up(postgres_url: str, tmp_path: Path) -> None:

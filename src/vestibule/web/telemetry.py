@@ -110,7 +110,7 @@ class Telling:
         told = {
             "method": method,
             "route": known.route,
-            "status": status or _ABORTED,
+            "status": status,
             "ms": round(took * 1000, 1),
         }
         if known.account_id is not None:
