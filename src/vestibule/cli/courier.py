@@ -8,7 +8,6 @@ from uuid import UUID
 import click
 
 from vestibule import server
-from vestibule.cli import logs
 from vestibule.cli.running import Refused, with_vestibule
 from vestibule.courier import outbox
 from vestibule.courier.models import Letter
@@ -35,15 +34,14 @@ def run() -> None:
     async def flow(vestibule: Vestibule) -> None:
         stop = asyncio.Event()
         server.on_stop(stop.set, within=_WITHIN)
-        with logs.written(vestibule.settings):
-            working = asyncio.create_task(vestibule.courier.run())
-            click.echo("Sending letters.   (Ctrl-C stops it)")
-            sys.stdout.flush()
-            await stop.wait()
-            await vestibule.courier.stop()
-            await working
+        working = asyncio.create_task(vestibule.courier.run())
+        click.echo("Sending letters.   (Ctrl-C stops it)")
+        sys.stdout.flush()
+        await stop.wait()
+        await vestibule.courier.stop()
+        await working
 
-    with_vestibule(flow)
+    with_vestibule(flow, stays=True)
 
 
 @courier.command()
