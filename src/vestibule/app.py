@@ -1,6 +1,5 @@
 """The ready-made service: the extension and the surfaces that the settings switch on."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quart import Quart
@@ -8,13 +7,12 @@ from quart.sessions import SecureCookieSessionInterface
 
 from vestibule.embedding import Vestibule
 from vestibule.kernel.settings import Settings
-from vestibule.web import arrival, documents, health, mailbox, reading
+from vestibule.web import arrival, documents, health, mailbox, metrics, reading, telemetry
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
-
-ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
+from vestibule.web.telemetry import ASGI
 
 
 class _NoSessions(SecureCookieSessionInterface):
@@ -43,11 +41,14 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.register_blueprint(health.blueprint())
     if vestibule.settings.in_development:
         app.register_blueprint(mailbox.blueprint())
+    if vestibule.settings.shows_metrics:
+        app.register_blueprint(metrics.blueprint())
+    app.before_request(telemetry.note)
     app.before_request(arrival.check)
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
-    without = _without_websockets(app.asgi_app)
-    app.asgi_app = without  # type: ignore[method-assign, assignment]  # as its page on middleware says
+    outermost = _without_websockets(telemetry.attach(app, vestibule))
+    app.asgi_app = outermost  # type: ignore[method-assign, assignment]  # as its page on middleware says
     return app
 
 

@@ -20,6 +20,7 @@ from vestibule.kernel.cores import cores
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
+from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
@@ -54,14 +55,16 @@ class Vestibule:
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or cores()
         self.signals = Signals(self)
+        database, passwords = _database(settings), Passwords(threads=threads, hasher=hasher)
         self.means = Means(
             settings=settings,
-            database=_database(settings),
-            passwords=Passwords(threads=threads, hasher=hasher),
+            database=database,
+            passwords=passwords,
             seals=Seals(secrets),
             clock=clock or SystemClock(),
             wake_courier=self._wake_courier,
             signals=self.signals,
+            metrics=Metrics(passwords, database),
             touched=set(),
         )
         self.transport = transport or choose(settings, clock=self.means.clock)

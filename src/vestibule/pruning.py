@@ -46,6 +46,7 @@ async def prune(means: Means) -> dict[str, int]:
         while full:
             batch = await running(means, partial(flow, most=BATCH))
             removed[table] += batch
+            means.metrics.pruned(table, batch)
             full = batch == BATCH
             await asyncio.sleep(_REST)
     return removed

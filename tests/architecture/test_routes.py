@@ -172,7 +172,7 @@ async def test_the_bare_address_leads_to_the_description(world: World) -> None:
     assert answer.headers["Location"] == "docs"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/dev/mailbox"])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/dev/mailbox", "/metrics"])
 async def test_production_shows_none_of_this(
     world: World, sqlite_url: str, tmp_path: Path, path: str
 ) -> None:

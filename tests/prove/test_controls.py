@@ -405,6 +405,84 @@ CONTROLS = {
         "except Exception as raised:  # noqa",
         "tests/embedding/test_lives.py::test_what_a_receiver_raises_ends_the_receiver_only",
     ),
+    "the route in place of the path": Control(
+        "web/telemetry.py",
+        "request.url_rule.rule if request.url_rule else None",
+        "request.full_path",
+        "tests/telemetry/test_logs.py::test_a_request_is_one_line_with_its_route_and_no_secret",
+    ),
+    "the few methods that are labels": Control(
+        "web/telemetry.py",
+        'scope["method"] if scope["method"] in _METHODS else _OTHER',
+        'scope["method"]',
+        "tests/telemetry/test_metrics.py::test_requests_are_counted_by_route_and_kind_of_answer",
+    ),
+    "addresses left out of the log": Control(
+        "web/telemetry.py",
+        "    if current_vestibule().settings.log_addresses:\n",
+        "    if current_vestibule().settings:\n",
+        "tests/telemetry/test_logs.py::test_a_request_is_one_line_with_its_route_and_no_secret",
+    ),
+    "the room of the log": Control(
+        "kernel/sink.py",
+        "if self._held >= self._room:",
+        "if self._held < 0:",
+        "tests/telemetry/test_logs.py::test_what_finds_no_room_is_dropped_counted_and_told_afterwards",
+    ),
+    "the log's own thread": Control(
+        "kernel/sink.py",
+        "        self._lines.append(line)\n",
+        "        os.write(self._descriptor, line)\n",
+        "tests/telemetry/test_logs.py::test_a_pipe_that_nobody_reads_holds_up_no_request",
+    ),
+    "lines that cannot be written": Control(
+        "kernel/sink.py",
+        "        except OSError:\n",
+        "        except ZeroDivisionError:\n",
+        "tests/telemetry/test_logs.py::test_lines_that_cannot_be_written_are_counted_and_fail_no_request",
+    ),
+    "the token of the metrics": Control(
+        "web/metrics.py",
+        "if not _may_look(vestibule):",
+        "if vestibule is None:",
+        "tests/telemetry/test_metrics.py::test_with_a_token_only_who_sends_it_sees_anything",
+    ),
+    "our name before the metrics of development": Control(
+        "web/arrival.py",
+        'request.path == "/metrics" and not settings.in_development',
+        'request.path == "/metrics"',
+        "tests/telemetry/test_metrics.py::test_with_a_token_only_who_sends_it_sees_anything",
+    ),
+    "metrics left out of production": Control(
+        "app.py",
+        "    if vestibule.settings.shows_metrics:\n",
+        "    if vestibule.settings:\n",
+        "tests/telemetry/test_metrics.py::test_production_without_a_token_has_no_such_route",
+    ),
+    "the time of a scrape": Control(
+        "web/metrics.py",
+        "await asyncio.wait({self._look}, timeout=_PATIENCE)\n        return",
+        "await self._look\n        return",
+        "tests/telemetry/test_metrics.py::test_a_database_that_never_answers_holds_a_scrape_up_for_a_second",
+    ),
+    "a registry for each": Control(
+        "kernel/metrics.py",
+        "self.registry = CollectorRegistry()",
+        "self.registry = __import__('prometheus_client').REGISTRY",
+        "tests/telemetry/test_metrics.py::test_two_apps_in_one_process_have_numbers_of_their_own",
+    ),
+    "spans named by their route": Control(
+        "web/tracing.py",
+        'span.update_name(f"{method} {known.route}")',
+        'span.set_attribute("url.path", "/")',
+        "tests/telemetry/test_traces.py::test_spans_of_every_request_hold_no_secret",
+    ),
+    "what a dropped secret sealed": Control(
+        "cli/examination.py",
+        "    if closed:\n",
+        "    if closed < 0:\n",
+        "tests/test_doctor.py::test_what_a_dropped_secret_sealed_is_wrong",
+    ),
 }
 
 

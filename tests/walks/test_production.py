@@ -1,6 +1,7 @@
 """From a stranger to a signed-in person and back, in production mode on PostgreSQL."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -103,9 +104,11 @@ async def test_the_walk_with_smtp(tmp_path: Path, empty_url: str) -> None:
             left = await client.post("/v1/logout", headers=cookie | {"Origin": BASE_URL})
             assert left.status_code == 204
             assert (await client.get("/v1/me", headers=cookie)).status_code == 401
-            for hidden in ("/dev/mailbox", "/docs", "/openapi.json"):
+            for hidden in ("/dev/mailbox", "/docs", "/openapi.json", "/metrics"):
                 assert (await client.get(hidden)).status_code == 404
     assert len(stub.letters) == 1
+    logged = [json.loads(line) for line in served.errors.read_text().splitlines()]
+    assert {"/v1/accounts", "/v1/login", "/v1/me"} <= {line.get("route") for line in logged}
     assert not (tmp_path / "data").exists(), "production keeps nothing here"
 
 

@@ -128,6 +128,17 @@ def wanted(unit: Unit, challenge: Challenge) -> Wanted:
     return Wanted(**json.loads(content))
 
 
+async def sealed(unit: Unit, *, most: int) -> tuple[int, int]:
+    """Look at open challenges; return how many, and how many nobody can open any more."""
+    is_open = Challenge.used_at.is_(None) & (Challenge.expires_at > unit.now)
+    statement = select(Challenge).where(is_open, Challenge.payload.is_not(None)).limit(most)
+    opened = [
+        unit.seals.opens(_SEAL, each.payload or b"", row=each.id.bytes)
+        for each in (await unit.session.scalars(statement)).all()
+    ]
+    return len(opened), opened.count(False)
+
+
 async def spend(unit: Unit, challenge: Challenge) -> bool:
     """Use `challenge` up, and with it every other open sign-up of the address; False if too late.
 

@@ -9,7 +9,13 @@ from vestibule.accounts.queries import SignedIn
 from vestibule.accounts.verification import prove_by_link
 from vestibule.audit import log
 from vestibule.audit.events import Event
-from vestibule.kernel.errors import BadCredentials, Busy, ProofRefused, SessionUnknown
+from vestibule.kernel.errors import (
+    BadCredentials,
+    Busy,
+    ProofRefused,
+    SessionUnknown,
+    TooManyAttempts,
+)
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
@@ -48,12 +54,17 @@ async def log_in(
     account = await queries.by_identifier(unit, identifier)
     seen = account.password_hash if account and _may_enter(unit, account) else None
     known = devices.recognise(unit, account, device)
-    attempt = await attempts.begin(unit, identifier, account, known)
+    try:
+        attempt = await attempts.begin(unit, identifier, account, known)
+    except TooManyAttempts:
+        unit.means.metrics.log_in_turned_away("limited")
+        raise
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
     try:
         right = await unit.passwords.matches(password, seen)
     except Busy:
+        unit.means.metrics.log_in_turned_away("busy")
         await attempts.forget(unit, attempt)
         raise
     entered = None

@@ -41,7 +41,7 @@ def run() -> None:
         await vestibule.courier.stop()
         await working
 
-    with_vestibule(flow)
+    with_vestibule(flow, stays=True)
 
 
 @courier.command()

@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 import click
 from sqlalchemy import make_url
 
+from vestibule.cli.examination import examine
+from vestibule.cli.findings import Finding, Verdict
 from vestibule.courier.transports import TransportError
 from vestibule.courier.transports.choose import choose
 from vestibule.kernel import migrations
@@ -20,33 +20,25 @@ from vestibule.kernel.settings import Settings, iso, unknown_variables, variable
 _ONE_CLIENT = "none; behind a proxy everybody is one client, and shares one client's limits"
 
 
-class Verdict(StrEnum):
-    GOOD = "good"
-    NOTE = "note"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Finding:
-    verdict: Verdict
-    about: str
-    words: str
-
-
 @click.command()
-def doctor() -> None:
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Use it as well: change a row and take it back, open what is sealed, hash, ask the URL.",
+)
+def doctor(*, deep: bool) -> None:
     """Check the settings, the database, its schema and the mail server; nothing is sent.
 
     Every finding is a line. The exit code is 1 if one is wrong.
 
-    Example: vestibule doctor
+    Example: vestibule doctor --deep
     """
     settings, problems = Settings.read()
     for name, value in _shown(settings):
         click.echo(f"{name} = {value}")
     findings = [
         *_about_settings(settings, problems),
-        *asyncio.run(_ask_others(settings, broken={name for name, _ in problems})),
+        *asyncio.run(_ask_others(settings, broken={name for name, _ in problems}, deep=deep)),
     ]
     click.echo()
     for finding in findings:
@@ -98,9 +90,21 @@ def _about_settings(settings: Settings, problems: list[tuple[str, str]]) -> Iter
         yield Finding(Verdict.GOOD, "settings", "complete")
 
 
-async def _ask_others(settings: Settings, *, broken: set[str]) -> list[Finding]:
-    database = [finding async for finding in _about_database(settings, broken)]
-    return [*database, await _about_mail(settings, broken)]
+async def _ask_others(settings: Settings, *, broken: set[str], deep: bool) -> list[Finding]:
+    findings = [finding async for finding in _about_database(settings, broken)]
+    ready = not broken and findings[-1].about == "schema" and _is_good(findings[-1])
+    findings.append(await _about_mail(settings, broken))
+    if deep and ready:
+        findings += [finding async for finding in examine(settings)]
+    elif deep:
+        findings.append(
+            Finding(Verdict.NOTE, "the rest", "not looked at; settings and schema first")
+        )
+    return findings
+
+
+def _is_good(finding: Finding) -> bool:
+    return finding.verdict is Verdict.GOOD
 
 
 async def _about_database(settings: Settings, broken: set[str]) -> AsyncIterator[Finding]:

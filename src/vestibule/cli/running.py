@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from vestibule.cli import logs
 from vestibule.extension import Vestibule
 from vestibule.kernel import migrations
 from vestibule.kernel.errors import CannotStart, VestibuleError
@@ -43,18 +45,23 @@ class Commands(click.Group):
             _refuse(error)
 
 
-def with_vestibule(flow: Callable[[Vestibule], Awaitable[T]], *, any_schema: bool = False) -> T:
+def with_vestibule(
+    flow: Callable[[Vestibule], Awaitable[T]], *, any_schema: bool = False, stays: bool = False
+) -> T:
     """Run `flow` and put everything away after it.
 
     Args:
         any_schema: do not look at the schema before; development brings it up to date otherwise.
+        stays: it runs until it is told to stop, and writes a log meanwhile.
 
     Raises:
         CannotStart: settings, database or schema stand in the way.
     """
 
+    settings = Settings.load()
+
     async def run() -> T:
-        vestibule = Vestibule(Settings.load())
+        vestibule = Vestibule(settings)
         try:
             if not any_schema:
                 await migrations.ready(
@@ -64,7 +71,8 @@ def with_vestibule(flow: Callable[[Vestibule], Awaitable[T]], *, any_schema: boo
         finally:
             await vestibule.stop()
 
-    return asyncio.run(run())
+    with logs.written(settings) if stays else nullcontext():
+        return asyncio.run(run())
 
 
 def in_words(error: VestibuleError) -> str:

@@ -9,6 +9,7 @@ import click
 
 from vestibule import server
 from vestibule.app import create_app
+from vestibule.cli import logs
 from vestibule.kernel.settings import Settings, unknown_variables
 
 
@@ -28,7 +29,8 @@ def serve(host: str | None, port: int | None) -> None:
         bound = listener.getsockname()[1]
         settings = Settings.load(**given | {"port": bound})
         app = create_app(settings)
-        asyncio.run(server.run(app, listener, ready=lambda: _say_where(settings)))
+        with logs.written(settings):
+            asyncio.run(server.run(app, listener, ready=lambda: _say_where(settings)))
 
 
 def _say_where(settings: Settings) -> None:

@@ -3,23 +3,28 @@
 import asyncio
 import logging
 import sys
+from typing import TextIO
 
 from vestibule.kernel.errors import CannotStart
 
 _POOL = "vestibule.kernel.database.FairPool"  # tells of every connection that comes and goes
 
 
+class Spoken(logging.StreamHandler[TextIO]):
+    """What `speak` sends lines with."""
+
+
 def speak() -> None:
     """Send what the parts log to standard error, a line each."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Spoken(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_is_news)
+    handler.addFilter(is_news)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("vestibule").setLevel(logging.INFO)
     logging.getLogger(_POOL).setLevel(logging.WARNING)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def is_news(record: logging.LogRecord) -> bool:
     """Leave out two tracebacks: of a start that was refused, and of clients that hung up.
 
     The first is told in a line of its own. The second is SQLAlchemy's, about a connection that was

@@ -125,6 +125,23 @@ async def count(unit: Unit) -> list[tuple[str, int]]:
     return [(state, number) for state, number in rows]
 
 
+async def oldest_queued(unit: Unit) -> datetime | None:
+    """Return since when the oldest letter has waited that should have left, or will try again."""
+    waiting = Letter.state.in_((State.QUEUED, State.SENDING))
+    oldest: datetime | None = await unit.session.scalar(
+        select(func.min(Letter.created_at)).where(waiting)
+    )
+    return oldest
+
+
+async def sealed(unit: Unit, *, most: int) -> tuple[int, int]:
+    """Look at letters that wait; return how many, and how many nobody can open."""
+    waiting = Letter.state.in_((State.QUEUED, State.SENDING))
+    letters = (await unit.session.scalars(select(Letter).where(waiting).limit(most))).all()
+    opened = [unit.seals.opens(_SEAL, each.payload or b"", row=each.id.bytes) for each in letters]
+    return len(opened), opened.count(False)
+
+
 async def held_up(unit: Unit, *, most: int = 20) -> Sequence[Letter]:
     """Return the letters that were tried and still wait, the next to be tried first."""
     waiting = select(Letter).where(

@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 from sqlalchemy import URL, DateTime, Dialect, MetaData, event
@@ -77,6 +77,7 @@ class FairPool(AsyncAdaptedQueuePool):
     def __init__(self, creator: Any, **options: Any) -> None:  # Any: SQLAlchemy's own signature
         super().__init__(_or_unavailable(creator), **options)
         self._permits = asyncio.Semaphore(self.size())
+        self.waiting = 0
 
     def _do_get(self) -> ConnectionPoolEntry:
         try:
@@ -90,8 +91,12 @@ class FairPool(AsyncAdaptedQueuePool):
             raise
 
     async def _take_permit(self) -> None:
-        async with asyncio.timeout(self._timeout):
-            await self._permits.acquire()
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._permits.acquire()
+        finally:
+            self.waiting -= 1
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         try:
@@ -148,6 +153,14 @@ class Database:
             engine = create_async_engine(engine.url, poolclass=NullPool, connect_args=connecting)
         async with engine.begin() as connection:
             yield connection
+
+    def pools(self) -> dict[str, FairPool]:
+        """Return the pools by what they are for."""
+        if self.is_sqlite:
+            engines = {"writing": self.engine, "reading": self.reading_engine}
+        else:
+            engines = {"all": self.engine}
+        return {name: cast(FairPool, engine.pool) for name, engine in engines.items()}
 
     async def close(self) -> None:
         await self.engine.dispose()

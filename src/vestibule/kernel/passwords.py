@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -29,6 +30,15 @@ _WAITING_A_THREAD = 80  # about two seconds of work at 25 ms a hash
 _RETRY_AFTER = 2
 
 
+@dataclass(frozen=True)
+class Load:
+    """How many passwords are at work, wait for it, and were refused since the start."""
+
+    running: int
+    waiting: int
+    refused: int
+
+
 class Passwords:
     def __init__(
         self, *, threads: int, hasher: PasswordHasher = STANDARD, waiting: int | None = None
@@ -40,6 +50,7 @@ class Passwords:
         self._threads: ThreadPoolExecutor | None = None
         self._bound = threads + (_WAITING_A_THREAD * threads if waiting is None else waiting)
         self._taken = 0
+        self._refused = 0
         self._guard = threading.Lock()
 
     async def hash(self, password: str) -> str:
@@ -63,6 +74,10 @@ class Passwords:
         """Tell whether `hashed` was made with other parameters than those of today."""
         return self._hasher.check_needs_rehash(hashed)
 
+    def load(self) -> Load:
+        running = min(self._taken, self._count)
+        return Load(running, self._taken - running, self._refused)
+
     def close(self) -> None:
         """End the threads; the next password starts new ones."""
         if self._threads is not None:
@@ -78,6 +93,7 @@ class Passwords:
     async def _run(self, work: Callable[[], T]) -> T:
         with self._guard:
             if self._taken >= self._bound:
+                self._refused += 1
                 raise Busy(_RETRY_AFTER)
             self._taken += 1
             if self._threads is None:

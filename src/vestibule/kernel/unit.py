@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session as SyncSession
 from vestibule.kernel.clock import Clock
 from vestibule.kernel.database import PATIENCE, Database
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
+from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passing import is_passing, is_undone
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
@@ -56,6 +57,7 @@ class Means:
     clock: Clock
     wake_courier: Callable[[], None]
     signals: Signals
+    metrics: Metrics
     # Sessions used since their rows were last written.
     touched: set[UUID]
 
@@ -123,8 +125,12 @@ class Unit:
     def tell(
         self, event: str, *, account_id: UUID | None = None, session_id: UUID | None = None
     ) -> None:
-        """Tell the host of an audit event once it has happened; `sessions.ended` is a name."""
+        """Tell the host of an audit event once it has happened, and count it.
+
+        `sessions.ended` is a name of one.
+        """
         happened = Happened(account_id, session_id, self.now)
+        self.after_commit(lambda: self.means.metrics.happened(event))
         self.after_commit(lambda: self.means.signals.send(event.replace(".", "_"), happened))
 
     def after_commit(self, act: Callable[[], None]) -> None:

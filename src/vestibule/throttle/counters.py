@@ -46,6 +46,7 @@ async def take(unit: Unit, *wanted: tuple[Limit, str]) -> None:
     async with unit.aside() as connection:
         for limit, key in asked:
             if not await _count(unit, connection, limit, key):
+                unit.means.metrics.refused(limit.name)
                 resets_at = await connection.scalar(_RESETS_AT, _row(limit.name, key))
                 break
         else:
@@ -65,6 +66,8 @@ async def admits(
     limit = unit.settings.limit(limit)
     async with unit.aside() as connection:
         admitted = limit.most is None or await _count(unit, connection, limit, key)
+        if not admitted:
+            unit.means.metrics.refused(limit.name)
         if admitted and if_so_give_back:
             await _give_back(connection, if_so_give_back)
     return admitted

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
-from uuid import uuid4
 
-from quart import Blueprint, Quart, Response, current_app, got_request_exception, json, request
+from quart import Blueprint, Quart, Response, current_app, got_request_exception, json
 from quart.typing import ResponseReturnValue
 from quart_schema import RequestSchemaValidationError
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -14,6 +13,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from vestibule.kernel import errors
 from vestibule.kernel.errors import TryLater, VestibuleError
 from vestibule.web import reading
+from vestibule.web.seen import seen
 
 log = logging.getLogger("vestibule")
 
@@ -21,16 +21,10 @@ Words = str | Callable[[VestibuleError], str]
 Answers = Mapping[type[VestibuleError], tuple[int, Words]]
 Envelope = Callable[[int, str, str, VestibuleError | None], Response]
 
-_ID = "vestibule_request_id"
-
 
 def request_id() -> str:
     """Return this request's id: in the answer's header, in every problem, in the log."""
-    known = getattr(request, _ID, None)
-    if known is None:
-        known = uuid4().hex
-        setattr(request, _ID, known)
-    return str(known)
+    return seen().request_id
 
 
 def problem(status: int, code: str, detail: str, error: VestibuleError | None = None) -> Response:

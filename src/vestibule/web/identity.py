@@ -20,6 +20,7 @@ from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Caller
 from vestibule.sessions.store import Opened
 from vestibule.web import network
+from vestibule.web.seen import seen
 
 _AUTH = "vestibule_auth"
 
@@ -90,6 +91,7 @@ async def signed_in() -> SignedIn:
 def sign_in(opened: Opened) -> None:
     """Hand out the cookie of a session that was just opened."""
     permanent = opened.session.remember
+    seen().account_id = opened.session.account_id
     action = Action.WRITE_PERMANENT if permanent else Action.WRITE
     _auth().login_user(_Visitor(opened.secret, action))
 
@@ -144,6 +146,8 @@ class _Visitor(AuthUser):
                 self._known = await current_vestibule().run(
                     lambda unit: queries.by_session(unit, secret), reading=True
                 )
+                if self._known is not None:
+                    seen().account_id = self._known.account.id
             self._asked = True
         return self._known
 

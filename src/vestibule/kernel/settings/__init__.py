@@ -18,6 +18,7 @@ from vestibule.kernel.settings.mail import Mail
 from vestibule.kernel.settings.serving import Serving
 from vestibule.kernel.settings.sources import Files, content, named_files, sentence, slip
 from vestibule.kernel.settings.storage import Storage
+from vestibule.kernel.settings.telemetry import Telemetry
 from vestibule.kernel.settings.values import iso, origin_of
 
 __all__ = (
@@ -30,10 +31,10 @@ __all__ = (
     "variable",
 )
 
-GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts)
+GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts, Telemetry)
 
 
-class Settings(Serving, Storage, Mail, Accounts):
+class Settings(Serving, Storage, Mail, Accounts, Telemetry):
     """All groups in one object, frozen."""
 
     @classmethod
