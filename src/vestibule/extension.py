@@ -14,8 +14,10 @@ from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
 from vestibule.kernel import migrations
+from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.cores import cores
+from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
@@ -25,6 +27,9 @@ from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
 from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
 from vestibule.sessions import store
+from vestibule.throttle.fallback import Fallback
+from vestibule.throttle.in_database import InDatabase
+from vestibule.throttle.in_memory import InMemory
 
 T = TypeVar("T")
 
@@ -47,20 +52,25 @@ class Vestibule:
         hasher: PasswordHasher = STANDARD,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        counters: Counters | None = None,
     ) -> None:
         settings.check()
         self.settings = settings
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or cores()
         self.signals = Signals(self)
+        database = _database(settings)
         self.means = Means(
             settings=settings,
-            database=_database(settings),
+            database=database,
             passwords=Passwords(threads=threads, hasher=hasher),
             seals=Seals(secrets),
             clock=clock or SystemClock(),
             wake_courier=self._wake_courier,
             signals=self.signals,
+            client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
+            counters=counters or _counters(settings, database),
+            counters_here=InMemory(),
             touched=set(),
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
@@ -118,6 +128,8 @@ class Vestibule:
         self._tasks.clear()
         await self.transport.close()
         self.means.passwords.close()
+        await self.means.client.close()
+        await self.means.counters.close()
         await self.means.database.close()
 
     async def write_touches(self) -> None:
@@ -155,6 +167,21 @@ def _database(settings: Settings) -> Database:
         raise CannotStart(
             f"VESTIBULE_DATABASE_URL: the file cannot be opened ({error.strerror})"
         ) from None
+
+
+def _counters(settings: Settings, database: Database) -> Counters:
+    in_database = InDatabase(database)
+    if settings.redis_url is None:
+        return in_database
+    try:
+        from vestibule.throttle.in_redis import InRedis  # noqa: PLC0415 - an extra brings its client
+
+        return Fallback(InRedis(settings.redis_url.get_secret_value()), in_database)
+    except ImportError:
+        needed = "needs what the extra brings: pip install 'vestibule[redis]'"
+    except ValueError:  # never its words: the password may stand in them
+        needed = "cannot be read; see docs/settings.md"
+    raise CannotStart(f"VESTIBULE_REDIS_URL: {needed}")
 
 
 def current_vestibule() -> Vestibule:
