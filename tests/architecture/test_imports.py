@@ -14,7 +14,7 @@ LAYERS = (
     {"throttle", "courier"},
     {"sessions"},
     {"accounts"},
-    {"pruning"},
+    {"pruning", "resealing"},
     {"extension"},
     {"web"},
     {"embedding", "testing"},

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any  # Any: whatever the settings take
@@ -141,15 +142,25 @@ async def test_tls_names_and_checks_the_host_not_the_address(
     async def here(host: str, port: int) -> Sequence[str]:
         return ["127.0.0.1"]
 
-    served = Range()
-    served.says = answer(["hello"])
-    server = await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=tls.server)
+    asked: list[bytes] = []
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keep the connection, which must not serve for another name."""
+        with suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(answer(["hello"]))
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(stay, "127.0.0.1", 0, ssl=tls.server)
     port = server.sockets[0].getsockname()[1]
     right, wrong = f"https://right.example:{port}/", f"https://wrong.example:{port}/"
-    assert await fetch(Client(allowed=None, resolve=here), right) == b"hello"
-    assert await refused(Client(allowed=None, resolve=here), wrong) == "ConnectError"
+    client = Client(allowed=None, resolve=here)
+    assert (await client.send("GET", right, within=5, most=5)).body == b"hello"
+    assert await refused(client, wrong) == "ConnectError"
     assert named == ["right.example", "wrong.example"]
-    assert len(served.asked) == 1
+    assert len(asked) == 1
     server.close()
 
 
