@@ -27,8 +27,7 @@ from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
 from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
 from vestibule.sessions import store
-from vestibule.throttle.fallback import Fallback
-from vestibule.throttle.in_database import InDatabase
+from vestibule.throttle.choose import choose as choose_counters
 from vestibule.throttle.in_memory import InMemory
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ class Vestibule:
             wake_courier=self._wake_courier,
             signals=self.signals,
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
-            counters=counters or _counters(settings, database),
+            counters=counters or choose_counters(settings, database),
             counters_here=InMemory(),
             touched=set(),
         )
@@ -167,21 +166,6 @@ def _database(settings: Settings) -> Database:
         raise CannotStart(
             f"VESTIBULE_DATABASE_URL: the file cannot be opened ({error.strerror})"
         ) from None
-
-
-def _counters(settings: Settings, database: Database) -> Counters:
-    in_database = InDatabase(database)
-    if settings.redis_url is None:
-        return in_database
-    try:
-        from vestibule.throttle.in_redis import InRedis  # noqa: PLC0415 - an extra brings its client
-
-        return Fallback(InRedis(settings.redis_url.get_secret_value()), in_database)
-    except ImportError:
-        needed = "needs what the extra brings: pip install 'vestibule[redis]'"
-    except ValueError:  # never its words: the password may stand in them
-        needed = "cannot be read; see docs/settings.md"
-    raise CannotStart(f"VESTIBULE_REDIS_URL: {needed}")
 
 
 def current_vestibule() -> Vestibule:

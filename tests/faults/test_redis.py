@@ -9,11 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from click.testing import CliRunner
 
 from tests.redis_server import Redis
 from tests.throttle.counting import give_back, take
 from tests.world import CHEAP, GENEROUS, World
 from vestibule import Settings, Vestibule
+from vestibule.cli import main
 from vestibule.kernel.errors import CannotStart
 from vestibule.throttle import fallback
 
@@ -197,3 +199,15 @@ def test_a_url_that_is_none_is_told_without_its_password(url: str, tmp_path: Pat
     [line] = caught.value.problems
     assert line.startswith("VESTIBULE_REDIS_URL: ")
     assert "hush" not in line
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_doctor_asks_redis(redis: Redis, works: bool) -> None:
+    if not works:
+        redis.say("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        redis.say("CONFIG", "SET", "maxmemory", "1")
+    result = CliRunner(env={"VESTIBULE_REDIS_URL": redis.url}).invoke(main, ["doctor"])
+    said = "good   redis: answers" if works else "wrong  redis: does not answer (OutOfMemoryError)"
+    assert said in result.stdout
+    assert result.exit_code == (0 if works else 1)
+    assert str(redis.url) not in result.stdout

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -78,7 +79,8 @@ class InRedis:
         return Reached(wanted[place - 1], wait * _STEP)
 
     async def close(self) -> None:
-        await self._redis.aclose(close_connection_pool=True)
+        with suppress(RedisError, OSError):  # gone is gone
+            await self._redis.aclose(close_connection_pool=True)
 
 
 def _client(url: str) -> Redis:
