@@ -68,7 +68,7 @@ class Vestibule:
             wake_courier=self._wake_courier,
             signals=self.signals,
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
-            counters=counters or choose_counters(settings, database),
+            counters=choose_counters(settings, database) if counters is None else counters,
             counters_here=InMemory(),
             touched=set(),
         )

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.world import CHEAP
 from vestibule import Settings, Vestibule
 from vestibule.kernel.clock import MovableClock
+from vestibule.throttle.counters import Counter
 from vestibule.throttle.in_memory import InMemory
 
 
@@ -47,4 +49,7 @@ async def vestibule(
     counters = InMemory() if in_memory else None
     made = Vestibule(settings, hasher=CHEAP, clock=clock, counters=counters)
     yield made
+    if in_memory:
+        async with made.unit(reading=True) as unit:
+            assert not (await unit.session.scalars(select(Counter))).all()
     await made.stop()

@@ -145,7 +145,7 @@ async def test_the_memory_forgets_what_rested() -> None:
     for number in range(5000):
         at = now + number * timedelta(seconds=1)
         await memory.count([Count(Limit("short", most=1, within=HOUR / 60), str(number))], now=at)
-    assert len(memory) <= 1001
+    assert memory.size <= 1001
     assert await memory.count([Count(Limit("short", most=1, within=HOUR), "4999")], now=at)
 
 

@@ -37,14 +37,15 @@ class InMemory:
     async def close(self) -> None:
         pass
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         return len(self._counts)
 
     def _sweep(self, now: datetime) -> None:
         """Forget what rested for a whole span, once that may be half of it all."""
-        if len(self) > self._sweep_at:
+        if self.size > self._sweep_at:
             self._counts = {at: held for at, held in self._counts.items() if held[1] > now}
-            self._sweep_at = max(_SWEEP_AT, 2 * len(self))
+            self._sweep_at = max(_SWEEP_AT, 2 * self.size)
 
 
 def _place(count: Count) -> tuple[str, str]:
