@@ -372,12 +372,6 @@ CONTROLS = {
         "_ANSWERING = 30\n_PATIENCE = 30\n",
         "tests/faults/test_redis.py::test_a_limit_holds_while_redis_does_not",
     ),
-    "another try for connections that died": Control(
-        "throttle/in_redis.py",
-        "NoBackoff(), 1,",
-        "NoBackoff(), 0,",
-        "tests/faults/test_redis.py::test_a_restart_between_two_log_ins_is_noticed_by_nobody",
-    ),
     "the limit in memory": Control(
         "throttle/in_memory.py",
         "counted >= each.limit.most:",

@@ -9,7 +9,6 @@ from typing import cast
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 
 from vestibule.kernel.counting import Count, Reached
@@ -90,9 +89,8 @@ def _client(url: str) -> Redis:
         timeout=_PATIENCE,
         socket_connect_timeout=_CONNECTING,
         socket_timeout=_ANSWERING,
-        # Once, for connections that died while they rested. What was lost on the way back is then
-        # counted twice, which lets nobody through.
-        retry=Retry(NoBackoff(), 1, (Disconnected,)),
+        # The database is the second try. Connections that died while they rested are made anew.
+        retry=Retry(NoBackoff(), 0),
     )
     return Redis.from_pool(pool)
 
