@@ -4,11 +4,13 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
 
 from tests.postgres import Server, server
+from tests.redis_server import Redis
 from tests.world import World
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
@@ -60,6 +62,22 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     return f"sqlite:///{tmp_path}/test.db"
 
 
+@pytest.fixture(scope="session")
+def redis_running() -> Iterator[Redis]:
+    with TemporaryDirectory(prefix="vestibule-") as folder:  # a socket's path must be short
+        running = Redis(Path(folder))
+        running.start()
+        yield running
+        running.kill()
+
+
+@pytest.fixture
+def redis(redis_running: Redis) -> Redis:
+    """An empty Redis."""
+    redis_running.say("FLUSHALL")
+    return redis_running
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database with our schema: each test runs on both."""
@@ -67,6 +85,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
         "sqlite_url" if request.param == "sqlite" else "postgres_url"
     )
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "redis"])
+def counted_in(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings for each place where limits may be counted."""
+    if request.param == "redis":
+        redis = request.getfixturevalue("redis")
+        return {"database_url": request.getfixturevalue("sqlite_url"), "redis_url": redis.url}
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return {"database_url": request.getfixturevalue(name)}
 
 
 @pytest.fixture

@@ -327,7 +327,10 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stub.test")])
     now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
+    called: x509.GeneralName = x509.DNSName(host)
+    with suppress(ValueError):
+        called = x509.IPAddress(ip_address(host))
+    alternative = x509.SubjectAlternativeName([called])
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -25,6 +25,7 @@ GENEROUS = ", ".join(
         "log_in_account",
         "log_in_device",
         "letters",
+        "requests",
     )
 )
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

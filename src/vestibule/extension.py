@@ -15,8 +15,10 @@ from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
 from vestibule.kernel import migrations
+from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.cores import cores
+from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
@@ -27,6 +29,8 @@ from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
 from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
 from vestibule.sessions import store
+from vestibule.throttle.choose import choose as choose_counters
+from vestibule.throttle.in_memory import InMemory
 
 T = TypeVar("T")
 
@@ -49,6 +53,7 @@ class Vestibule:
         hasher: PasswordHasher = STANDARD,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        counters: Counters | None = None,
     ) -> None:
         settings.check()
         self.settings = settings
@@ -65,6 +70,9 @@ class Vestibule:
             wake_courier=self._wake_courier,
             signals=self.signals,
             metrics=Metrics(passwords, database),
+            client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
+            counters=choose_counters(settings, database) if counters is None else counters,
+            counters_here=InMemory(),
             touched=set(),
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
@@ -149,6 +157,8 @@ class Vestibule:
         self._tasks.clear()
         await self.transport.close()
         self.means.passwords.close()
+        await self.means.client.close()
+        await self.means.counters.close()
         await self.means.database.close()
 
     async def write_touches(self) -> None:

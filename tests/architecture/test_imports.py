@@ -10,10 +10,11 @@ from tests.architecture.source import dotted, imports, modules
 # Each imports only from layers above it in this list, never from its neighbours in the same one.
 LAYERS = (
     {"kernel"},
-    {"audit", "throttle", "courier"},
+    {"audit"},
+    {"throttle", "courier"},
     {"sessions"},
     {"accounts"},
-    {"pruning"},
+    {"pruning", "resealing"},
     {"extension"},
     {"web"},
     {"embedding", "testing"},

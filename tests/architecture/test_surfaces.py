@@ -1,5 +1,6 @@
 """Every surface answers every error, and every error that can be reached is reached here."""
 
+import ast
 import asyncio
 import pkgutil
 import threading
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
+from tests.architecture.source import dotted, modules, tree
 from tests.postgres import server
 from tests.world import World
 from vestibule import VestibuleError, web
@@ -220,3 +222,18 @@ async def test_what_a_stranger_is_told_while_the_database_is_away(tmp_path: Path
             own.start()
             assert (await ada.log_in()).status_code == 401
             assert (await ada.get("/readyz")).status_code == 200
+
+
+def test_a_password_that_is_chosen_meets_both_checks() -> None:
+    """The policy knows what is short or famous, others know what is known from a breach."""
+    calling = {
+        name: {
+            dotted(path)
+            for path in modules()
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{name}.check"
+        }
+        for name in ("policy", "breaches")
+    }
+    assert calling["policy"] == calling["breaches"]
+    assert "vestibule.accounts.signup" in calling["policy"]

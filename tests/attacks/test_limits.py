@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast  # Any: whatever the settings take
+from uuid import UUID
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import House, Kept, events, face
 from tests.world import CHEAP, PASSWORD, Client
 from vestibule.accounts.models import Account, Challenge
-from vestibule.audit.log import Detail
+from vestibule.audit.log import Detail, Entry
 from vestibule.sessions.models import Session
 
 V = "v@victim.test"
@@ -33,6 +34,7 @@ OFF = {
         "log_in_account",
         "log_in_device",
         "letters",
+        "requests",
     )
 }
 Opening = Callable[..., AbstractAsyncContextManager[House]]
@@ -53,7 +55,7 @@ class Watched(PasswordHasher):
 
 
 @pytest.fixture
-def opening(database_url: str, tmp_path: Path) -> Opening:
+def opening(counted_in: dict[str, str], tmp_path: Path) -> Opening:
     """Open the service of production with limits of the test's choice; the others are off."""
 
     @asynccontextmanager
@@ -61,9 +63,9 @@ def opening(database_url: str, tmp_path: Path) -> Opening:
         *, hasher: PasswordHasher = CHEAP, settings: dict[str, Any] | None = None, **limits: str
     ) -> AsyncIterator[House]:
         chosen = OFF | {name: f"{name}={value}" for name, value in limits.items()}
-        given = PRODUCTION | {"limits": ", ".join(chosen.values())} | (settings or {})
+        given = PRODUCTION | {"limits": ", ".join(chosen.values())} | (settings or {}) | counted_in
         async with House.running(
-            database_url, tmp_path, transport=Kept(), hasher=hasher, **given
+            folder=tmp_path, transport=Kept(), hasher=hasher, **given
         ) as world:
             yield cast(House, world)
 
@@ -71,10 +73,10 @@ def opening(database_url: str, tmp_path: Path) -> Opening:
 
 
 @pytest.fixture
-async def defaults(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+async def defaults(counted_in: dict[str, str], tmp_path: Path) -> AsyncIterator[House]:
     """The service of production with the limits that it has by itself."""
-    given = PRODUCTION | {"limits": ""}
-    async with House.running(database_url, tmp_path, transport=Kept(), **given) as world:
+    given = PRODUCTION | {"limits": ""} | counted_in
+    async with House.running(folder=tmp_path, transport=Kept(), **given) as world:
         yield cast(House, world)
 
 
@@ -483,3 +485,73 @@ async def test_a_known_devices_guesses_do_not_fill_the_caps_of_others(opening: O
         assert await guess(known, 20) == [401] * 20
         assert (await world.client().log_in(V)).status_code == 200
         assert len(await world.rows(select(Session.id))) >= 2
+
+
+async def test_a_flood_is_one_entry_in_the_audit_log(opening: Opening) -> None:
+    async with opening(log_in_identifier="3/15m", log_in_account="5/1d", letters="1/1h") as world:
+        owner = await world.member(V)
+        address = {"203.0.113.7", "203.0.113.8"}
+        for turn in range(2):
+            floods = [world.client(address=each) for each in sorted(address)]
+            assert [await guess(each, 20) for each in floods][-1] == [429] * 20
+            assert (await events(world))["log_in_identifier.reached"] == turn + 1
+            world.clock.move(timedelta(minutes=16))
+        assert (await events(world))["log_in_account.reached"] == 1, "wrong ones, like any other"
+        for name in ("one", "one", "one", "two", "two"):
+            await world.client().sign_up(f"{name}@victim.test")
+        assert (await events(world))["letters.reached"] == 2, "one for each key"
+        newest = select(Entry.account_id, Detail.identifier, Detail.address)
+        found = newest.join(Detail).where(Entry.event == "log_in_identifier.reached")
+        account_id = UUID((await owner.get("/v1/me")).json()["id"])
+        assert {tuple(each) for each in await world.rows(found)} == {(account_id, V, "203.0.113.7")}
+
+
+async def test_at_once_and_on_several_servers_it_is_still_one_entry(
+    counted_in: dict[str, str], tmp_path: Path
+) -> None:
+    given = PRODUCTION | {"limits": ""} | counted_in
+    async with (
+        House.running(folder=tmp_path / "one", transport=Kept(), **given) as one,
+        House.running(folder=tmp_path / "two", transport=Kept(), **given) as two,
+    ):
+        servers = [one, two] * 15
+        answers = await asyncio.gather(*(each.client().log_in(V, WRONG) for each in servers))
+        assert Counter(each.status_code for each in answers) == {401: 10, 429: 20}
+        assert (await events(cast(House, one)))["log_in_identifier.reached"] == 1
+
+
+async def test_what_is_no_address_is_not_in_the_audit_log(opening: Opening) -> None:
+    async with opening(log_in_identifier="1/15m") as world:
+        assert await guess(world.client(), 3, "my secret, in the wrong field") == [401, 429, 429]
+        assert (await events(world))["log_in_identifier.reached"] == 1
+        assert {each for (each,) in await world.rows(select(Detail.identifier))} == {None}
+
+
+async def test_a_process_does_so_much_for_everybody_together(
+    opening: Opening, caplog: pytest.LogCaptureFixture
+) -> None:
+    hasher = Watched()
+    async with opening(hasher=hasher, requests="5/1s") as world:
+        member = await world.member(V)
+        world.clock.move(timedelta(seconds=2))
+        caplog.clear()
+        hasher.looked_at = 0
+        floods = [world.client(address=f"203.0.113.{number}") for number in range(12)]
+        found = [await each.log_in(f"{number}@x.test", WRONG) for number, each in enumerate(floods)]
+        assert [each.status_code for each in found] == [401] * 5 + [429] * 7
+        assert refusal(found[-1])[2] == 1
+        assert hasher.looked_at == 5, "nothing is hashed for the rest"
+        garbled = await floods[0].post("/verify-email", content=b"x" * 70_000)
+        assert garbled.status_code == 429, "nor read"
+        assert (await member.get("/v1/me")).status_code == 200, "who only looks is not kept out"
+        assert (await world.client().get("/healthz")).status_code == 200
+        [line] = [each.message for each in caplog.records if each.name == "vestibule.throttle"]
+        assert line == "this process gets more than requests=5/1s; the rest is refused"
+        world.clock.move(timedelta(seconds=1))
+        assert (await floods[0].log_in(V)).status_code == 200
+
+
+async def test_a_process_without_that_limit_counts_nothing(opening: Opening) -> None:
+    async with opening() as world:
+        found = await asyncio.gather(*(world.client().log_in(V, WRONG) for _ in range(60)))
+        assert {each.status_code for each in found} == {401}

@@ -101,28 +101,21 @@ CONTROLS = {
     ),
     "the second look after the pause": Control(
         "accounts/queries.py",
-        '            Account.state == "active",\n'
-        "            Account.password_hash.is_not_distinct_from(seen),\n",
-        "",
-        "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
-    ),
-    "the lock of the second look": Control(
-        "accounts/queries.py",
-        "        .with_for_update(key_share=True)\n",
-        "",
+        '        Account.state == "active",\n        Account.password_hash == bindparam("seen"),\n',
+        '        (Account.password_hash == bindparam("seen")) | Account.id.is_not(None),\n',
         "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
     ),
     "the cap on codes": Control(
-        "throttle/counters.py",
-        "where=or_(rested, Counter.count < limit.most),",
-        "where=or_(rested, Counter.count < 10**6),",
+        "throttle/in_database.py",
+        'Counter.count < bindparam("most", type_=Integer)),',
+        'Counter.count < bindparam("most", type_=Integer) + 10**6),',
         "tests/attacks/test_proofs.py::"
         "test_the_eleventh_code_is_not_looked_at_and_nothing_refills_the_ten",
     ),
     "the password at the link": Control(
         "accounts/verification.py",
-        "if not await unit.passwords.matches(password, chosen):",
-        "if not (await unit.passwords.matches(password, chosen) or True):",
+        "    if not right:\n",
+        "    if not (right or True):\n",
         "tests/web/api/test_walk.py::test_proving_by_the_link_takes_the_password",
     ),
     "the wait for the proof": Control(
@@ -230,37 +223,37 @@ CONTROLS = {
     ),
     "the limit on log-ins by name": Control(
         "accounts/attempts.py",
-        "    await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
-        "",
+        "*uncounted, (LOG_IN_IDENTIFIER, key), whose=whose)",
+        "*uncounted, whose=whose)",
         "tests/attacks/test_limits.py::test_the_eleventh_wrong_password_is_refused_known_or_not",
     ),
     "the limit on log-ins by client address": Control(
         "accounts/attempts.py",
-        "        await counters.take(unit, LOG_IN_CLIENT, unit.caller.network)\n",
-        "",
+        "[] if network is None else [(LOG_IN_CLIENT, network)]",
+        "[]",
         "tests/attacks/test_limits.py::test_one_client_address_has_its_share_whomever_it_names",
     ),
     "the cap of an account": Control(
-        "accounts/login.py",
-        "    right = await attempts.may_count(unit, attempt) and right\n",
-        "",
+        "accounts/attempts.py",
+        "    return admitted and right\n",
+        "    return right\n",
         "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
     ),
     "the limit on sign-ups": Control(
         "accounts/signup.py",
-        "        await counters.take(unit, SIGN_UP_CLIENT, unit.caller.network)\n",
+        "        await counters.take(unit, (SIGN_UP_CLIENT, unit.caller.network))\n",
         "        pass\n",
         "tests/attacks/test_limits.py::test_one_client_address_signs_up_so_often",
     ),
     "the limit on a sign-up's letters": Control(
         "accounts/signup.py",
-        "may_write = await counters.admits(unit, LETTERS, address.key)",
+        "may_write = await counters.admits(unit, LETTERS, address.key, whose=whose)",
         "may_write = True",
         "tests/attacks/test_limits.py::test_letters_asked_for_at_once_are_five",
     ),
     "the limit on letters sent again": Control(
         "accounts/signup.py",
-        "if not await counters.admits(unit, LETTERS, challenge.email_key):",
+        "if not await counters.admits(unit, LETTERS, challenge.email_key, whose=whose):",
         "if False:",
         "tests/attacks/test_limits.py::test_a_letter_that_is_withheld_leaves_the_last_one_working",
     ),
@@ -284,14 +277,14 @@ CONTROLS = {
     ),
     "the device that is known": Control(
         "accounts/attempts.py",
-        "    if device is not None and await",
-        "    if False and await",
+        "    if device is not None:\n",
+        "    if False:\n",
         "tests/attacks/test_limits.py::test_strangers_slow_guessing_down_and_lock_nobody_out",
     ),
     "the device's own limit": Control(
         "accounts/attempts.py",
-        "device is not None and await counters.admits(unit, LOG_IN_DEVICE, str(device)):",
-        "device is not None:",
+        "if await counters.admits(unit, LOG_IN_DEVICE, str(device), whose=whose):",
+        "if True:",
         "tests/attacks/test_limits.py::test_a_stolen_device_cookie_guesses_ten_times_and_no_more",
     ),
     "the password a device was known for": Control(
@@ -302,26 +295,33 @@ CONTROLS = {
     ),
     "counting before the hash": Control(
         "accounts/login.py",
-        "    attempt = await attempts.begin(unit, identifier, account, known)\n"
+        "        attempt = await attempts.begin(unit, identifier, account, known)\n"
+        "    except TooManyAttempts:\n"
+        '        unit.means.metrics.log_in_turned_away("limited")\n'
+        "        raise\n"
         "    await unit.pause()  # nobody waits for Argon2 with a connection in hand\n\n"
         "    try:\n"
         "        right = await unit.passwords.matches(password, seen)\n",
-        "    await unit.pause()\n\n"
-        "    try:\n"
+        "        await unit.pause()\n"
         "        right = await unit.passwords.matches(password, seen)\n"
-        "        attempt = await attempts.begin(unit, identifier, account, known)\n",
+        "        attempt = await attempts.begin(unit, identifier, account, known)\n"
+        "    except TooManyAttempts:\n"
+        "        raise\n"
+        "    try:\n"
+        "        pass\n",
         "tests/attacks/test_limits.py::test_sixty_guesses_at_once_are_ten",
     ),
     "counting names that nobody has": Control(
         "accounts/attempts.py",
-        "    await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
-        "    if account is not None:\n        await counters.take(unit, LOG_IN_IDENTIFIER, key)\n",
+        "    await counters.take(unit, *uncounted, (LOG_IN_IDENTIFIER, key), whose=whose)\n",
+        "    if account is not None:\n"
+        "        await counters.take(unit, *uncounted, (LOG_IN_IDENTIFIER, key), whose=whose)\n",
         "tests/attacks/test_limits.py::test_the_eleventh_wrong_password_is_refused_known_or_not",
     ),
     "giving back right passwords": Control(
-        "accounts/login.py",
-        "        await attempts.forget(unit, attempt)\n        owner",
-        "        owner",
+        "accounts/attempts.py",
+        "back = [*attempt.counted, capped] if right else []",
+        "back = []",
         "tests/attacks/test_limits.py::test_right_passwords_do_not_count",
     ),
     "giving back what nobody looked at": Control(
@@ -344,14 +344,14 @@ CONTROLS = {
     ),
     "the device's count over log-ins": Control(
         "accounts/login.py",
-        "password_hash=fresh or seen, device=known)",
+        "password_hash=fresh or seen, device=device)",
         "password_hash=fresh or seen)",
         "tests/attacks/test_limits.py::test_a_log_in_keeps_the_devices_own_count",
     ),
     "spans from the first count": Control(
-        "throttle/counters.py",
-        "            if limit.from_first\n",
-        "            if False\n",
+        "throttle/in_database.py",
+        "case((rested, anew), else_=Counter.resets_at) if from_first else anew",
+        "anew",
         "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
     ),
     "the stop with the last app only": Control(
@@ -482,6 +482,209 @@ CONTROLS = {
         "    if closed:\n",
         "    if closed < 0:\n",
         "tests/test_doctor.py::test_what_a_dropped_secret_sealed_is_wrong",
+    ),
+    "the limit of Redis": Control(
+        "throttle/in_redis.py",
+        "elseif count >= most then",
+        "elseif false then",
+        "tests/throttle/test_counters.py::test_the_limit_is_reached_exactly",
+    ),
+    "spans of Redis from the first count": Control(
+        "throttle/in_redis.py",
+        "elseif ARGV[3 * i + 2] ~= '1' then",
+        "elseif true then",
+        "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
+    ),
+    "giving back in Redis": Control(
+        "throttle/in_redis.py",
+        "'count', -1)",
+        "'count', 0)",
+        "tests/throttle/test_counters.py::test_what_is_given_back_does_not_count",
+    ),
+    "the time limits on Redis": Control(
+        "throttle/in_redis.py",
+        "_ANSWERING = 0.5  # seconds\n_PATIENCE = 1.0\n",
+        "_ANSWERING = 30\n_PATIENCE = 30\n",
+        "tests/faults/test_redis.py::test_a_limit_holds_while_redis_does_not",
+    ),
+    "the limit in memory": Control(
+        "throttle/in_memory.py",
+        "counted >= each.limit.most:",
+        "counted >= 10**6:",
+        "tests/throttle/test_counters.py::test_the_limit_is_reached_exactly",
+    ),
+    "forgetting what rested in memory": Control(
+        "throttle/in_memory.py",
+        "if held[1] > now}",
+        "}",
+        "tests/throttle/test_counters.py::test_the_memory_forgets_what_rested",
+    ),
+    "the database in place of Redis": Control(
+        "throttle/fallback.py",
+        "return await self._second.count(rest, now=now)",
+        "return None",
+        "tests/faults/test_redis.py::test_a_limit_holds_while_redis_does_not",
+    ),
+    "the rest for a Redis that is away": Control(
+        "throttle/fallback.py",
+        "if now < self._again_at:",
+        "if False:",
+        "tests/faults/test_redis.py::test_a_limit_holds_while_redis_does_not",
+    ),
+    "counting in both after a fault": Control(
+        "throttle/fallback.py",
+        "return self._rose_at is not None and",
+        "return False and",
+        "tests/faults/test_redis.py::test_it_counts_in_redis_again_without_a_restart",
+    ),
+    "giving back only where it was taken": Control(
+        "throttle/fallback.py",
+        "count(rest, now=now)",
+        "count(rest, now=now, back=back)",
+        "tests/faults/test_redis.py::"
+        "test_what_was_taken_in_redis_is_not_given_back_in_the_database",
+    ),
+    "one line for a fault of Redis": Control(
+        "throttle/fallback.py",
+        "        if not self._away:\n            self._away = True\n",
+        "        if True:\n            self._away = True\n",
+        "tests/faults/test_redis.py::test_many_at_once_are_told_of_in_one_line",
+    ),
+    "the limit on a process": Control(
+        "web/guard.py",
+        "    blueprint.before_request(refuse_flood)\n",
+        "",
+        "tests/attacks/test_limits.py::test_a_process_does_so_much_for_everybody_together",
+    ),
+    "looking past a process's limit": Control(
+        "web/guard.py",
+        "    if request.method not in _SAFE:\n        await counters",
+        "    if True:\n        await counters",
+        "tests/attacks/test_limits.py::test_a_process_does_so_much_for_everybody_together",
+    ),
+    "an entry where a limit is reached": Control(
+        "throttle/counters.py",
+        "        await _record(unit, reached, whose)\n",
+        "",
+        "tests/attacks/test_limits.py::test_a_flood_is_one_entry_in_the_audit_log",
+    ),
+    "one entry for a flood": Control(
+        "throttle/counters.py",
+        "    return not everywhere or await means.counters.count([told], now=now) is None\n",
+        "    return True\n",
+        "tests/attacks/test_limits.py::test_at_once_and_on_several_servers_it_is_still_one_entry",
+    ),
+    "asking about breaches": Control(
+        "accounts/signup.py",
+        "    await breaches.check(unit, person.password)\n",
+        "",
+        "tests/faults/test_breaches.py::test_a_password_that_is_known_is_refused",
+    ),
+    "the beginning of a digest alone": Control(
+        "accounts/breaches.py",
+        'f"{url}/{digest[:_PREFIX]}"',
+        'f"{url}/{digest}"',
+        "tests/faults/test_breaches.py::test_nobody_learns_which_password_or_whose",
+    ),
+    "padding": Control(
+        "accounts/breaches.py",
+        "if found and int(found[2])",
+        "if found",
+        "tests/faults/test_breaches.py::test_padding_is_no_hit",
+    ),
+    "signing up while nobody answers about breaches": Control(
+        "accounts/breaches.py",
+        "except Unreachable as error:",
+        "except ZeroDivisionError as error:",
+        "tests/faults/test_breaches.py::test_nobody_there_keeps_nobody_from_signing_up",
+    ),
+    "the form of an answer about breaches": Control(
+        "accounts/breaches.py",
+        "if not lines or not all(lines):",
+        "if False:",
+        "tests/faults/test_breaches.py::"
+        "test_whoever_does_not_answer_as_agreed_keeps_nobody_from_signing_up",
+    ),
+    "the time limit on breaches": Control(
+        "accounts/breaches.py",
+        "_WITHIN = 2.0",
+        "_WITHIN = 20.0",
+        "tests/faults/test_breaches.py::"
+        "test_whoever_does_not_answer_as_agreed_keeps_nobody_from_signing_up",
+    ),
+    "the time limit on requests of ours": Control(
+        "kernel/client.py",
+        "asyncio.timeout(within)",
+        "asyncio.timeout(None)",
+        "tests/kernel/test_client.py::test_it_ends_in_time",
+    ),
+    "the size of answers to us": Control(
+        "kernel/client.py",
+        "if len(body) > most:",
+        "if False:",
+        "tests/kernel/test_client.py::test_too_long_an_answer_is_cut_off",
+    ),
+    "following nobody": Control(
+        "kernel/client.py",
+        "follow_redirects=False",
+        "follow_redirects=True",
+        "tests/kernel/test_client.py::test_an_answer_comes_whole_whatever_its_status",
+    ),
+    "the refusal of private addresses": Control(
+        "kernel/client.py",
+        "return is_public(address)\n\n\ndef",
+        "return True\n\n\ndef",
+        "tests/kernel/test_client.py::"
+        "test_production_goes_to_no_private_address_whatever_it_is_called",
+    ),
+    "the address inside an address": Control(
+        "kernel/client.py",
+        "if wrapped is not None:",
+        "if False:",
+        "tests/kernel/test_client.py::test_an_address_that_is_not_the_internets_is_none",
+    ),
+    "the address that was checked": Control(
+        "kernel/client.py",
+        "_pinned(request, host, address)",
+        "request",
+        "tests/kernel/test_client.py::"
+        "test_the_address_that_was_checked_is_the_one_that_is_connected_to",
+    ),
+    "the host that TLS names": Control(
+        "kernel/client.py",
+        ' | {"sni_hostname": host}',
+        "",
+        "tests/kernel/test_client.py::test_tls_names_and_checks_the_host_not_the_address",
+    ),
+    "a connection for each request": Control(
+        "kernel/client.py",
+        "max_keepalive_connections=0",
+        "max_keepalive_connections=5",
+        "tests/kernel/test_client.py::test_tls_names_and_checks_the_host_not_the_address",
+    ),
+    "sealing letters anew": Control(
+        "resealing.py",
+        ', "letters": outbox.SEALED',
+        "",
+        "tests/faults/test_rotation.py::test_nothing_that_waits_is_lost_with_the_old_secret",
+    ),
+    "leaving what changed as it became": Control(
+        "kernel/sealed.py",
+        ", sealed.column == held)",
+        ")",
+        "tests/faults/test_rotation.py::test_what_changes_meanwhile_stays_as_it_became",
+    ),
+    "passing over what is sealed anew": Control(
+        "kernel/sealed.py",
+        ".where(older, *",
+        ". where(*",
+        "tests/faults/test_rotation.py::test_nothing_that_waits_is_lost_with_the_old_secret",
+    ),
+    "the codes that need an older secret": Control(
+        "accounts/challenges.py",
+        "Challenge.code_expires_at > unit.now, older)",
+        "Challenge.code_expires_at > unit.now)",
+        "tests/faults/test_rotation.py::test_the_time_to_keep_the_old_secret_is_told_and_passes",
     ),
 }
 

@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.world import CHEAP
 from vestibule import Settings, Vestibule
 from vestibule.kernel.clock import MovableClock
+from vestibule.throttle.counters import Counter
+from vestibule.throttle.in_memory import InMemory
 
 
 @pytest.fixture
@@ -21,13 +24,32 @@ def settings_given() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+def counted_in(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings for each place where attempts may be counted."""
+    database = "postgres_url" if request.param == "postgresql" else "sqlite_url"
+    given = {"database_url": request.getfixturevalue(database)}
+    if request.param == "redis":
+        given["redis_url"] = request.getfixturevalue("redis").url
+    return given
+
+
 @pytest.fixture
 async def vestibule(
-    database_url: str, tmp_path: Path, clock: MovableClock, settings_given: dict[str, str]
+    request: pytest.FixtureRequest,
+    counted_in: dict[str, str],
+    tmp_path: Path,
+    clock: MovableClock,
+    settings_given: dict[str, str],
 ) -> AsyncIterator[Vestibule]:
-    settings = Settings.load(
-        database_url=database_url, data_dir=tmp_path / "data", courier=False, **settings_given
-    )
-    made = Vestibule(settings, hasher=CHEAP, clock=clock)
+    """A Vestibule for each of them."""
+    in_memory = "memory" in request.node.callspec.id
+    given = counted_in | settings_given
+    settings = Settings.load(data_dir=tmp_path / "data", courier=False, **given)
+    counters = InMemory() if in_memory else None
+    made = Vestibule(settings, hasher=CHEAP, clock=clock, counters=counters)
     yield made
+    if in_memory:
+        async with made.unit(reading=True) as unit:
+            assert not (await unit.session.scalars(select(Counter))).all()
     await made.stop()

@@ -1,18 +1,23 @@
 """How often somebody may try: never more than the limit, in whatever window one looks."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
 from sqlalchemy import select
 
+from tests.redis_server import Redis
 from tests.throttle.counting import HOUR, TEN, give_back, take
-from vestibule import Vestibule
+from tests.world import CHEAP
+from vestibule import Settings, Vestibule
 from vestibule.kernel.clock import MovableClock
+from vestibule.kernel.counting import Count
 from vestibule.kernel.errors import TooManyAttempts
 from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS, Limit
 from vestibule.throttle import counters
+from vestibule.throttle.in_memory import InMemory
 
 THREE = Limit("three", most=3, within=HOUR)
 
@@ -108,12 +113,40 @@ async def test_keys_and_limits_do_not_meet(vestibule: Vestibule) -> None:
     assert await take(vestibule, TEN)
 
 
-async def test_a_key_may_be_long_and_is_not_kept_in_clear_text(vestibule: Vestibule) -> None:
+async def test_a_key_may_be_long(vestibule: Vestibule) -> None:
     assert await take(vestibule, TEN, "x" * 100_000)
+
+
+async def test_no_database_keeps_a_key_in_clear_text(database_url: str, tmp_path: Path) -> None:
+    settings = Settings.load(database_url=database_url, data_dir=tmp_path / "data", courier=False)
+    vestibule = Vestibule(settings, hasher=CHEAP)
+    assert await take(vestibule)
     async with vestibule.unit(reading=True) as unit:
         stored = await unit.session.scalar(select(counters.Counter.key_digest))
+    await vestibule.stop()
     assert stored is not None
     assert len(stored) == 32
+
+
+async def test_redis_keeps_no_key_in_clear_text_and_none_for_ever(
+    redis: Redis, sqlite_url: str, tmp_path: Path
+) -> None:
+    given = {"database_url": sqlite_url, "data_dir": tmp_path / "data", "redis_url": redis.url}
+    vestibule = Vestibule(Settings.load(**given), hasher=CHEAP)
+    assert await take(vestibule)
+    await vestibule.stop()
+    [key] = redis.say("KEYS", "*").split()
+    assert "ada" not in key
+    assert 0 < int(redis.say("PTTL", key)) <= TEN.within.total_seconds() * 1000
+
+
+async def test_the_memory_forgets_what_rested() -> None:
+    memory, now = InMemory(), datetime.now(UTC)
+    for number in range(5000):
+        at = now + number * timedelta(seconds=1)
+        await memory.count([Count(Limit("short", most=1, within=HOUR / 60), str(number))], now=at)
+    assert memory.size <= 1001
+    assert await memory.count([Count(Limit("short", most=1, within=HOUR), "4999")], now=at)
 
 
 async def test_it_counts_whatever_becomes_of_the_unit(vestibule: Vestibule) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.throttle.counting import HOUR, take
 from vestibule import Settings, Vestibule
+from vestibule.audit.events import Event
 from vestibule.kernel.clock import MovableClock
 from vestibule.kernel.errors import CannotStart
-from vestibule.kernel.limits import LETTERS, LOG_IN_CLIENT, TABLE, Limit
+from vestibule.kernel.limits import LETTERS, LOG_IN_CLIENT, REQUESTS, TABLE, Limit
 
 
 def refused(limits: str) -> str:
@@ -42,6 +43,11 @@ def test_a_limit_is_set_in_plain_words(
     monkeypatch.setenv("VESTIBULE_LIMITS", written)
     limit = Settings.load().limit(LETTERS)
     assert (limit.most, limit.within) == (most, within)
+
+
+def test_each_limit_that_is_kept_for_a_key_has_its_event() -> None:
+    reached = {each.removesuffix(".reached") for each in Event if each.endswith(".reached")}
+    assert reached == set(TABLE) - {REQUESTS.name}
 
 
 def test_each_limit_of_the_table_can_be_set_and_reads_as_it_was_written() -> None:

@@ -18,6 +18,7 @@ from vestibule.kernel.limits import (
 )
 from vestibule.kernel.unit import Unit
 from vestibule.throttle import counters
+from vestibule.throttle.counters import Whose
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Attempt:
 
     account_key: str | None
     counted: Sequence[tuple[Limit, str]]
+    whose: Whose
 
 
 async def begin(
@@ -41,15 +43,17 @@ async def begin(
     """
     key = names.counted_as(identifier)
     network = unit.caller.network
+    whose = _whose(identifier, account)
     counted = [] if network is None else [(LOG_IN_CLIENT, network)]
     uncounted = counted
     if device is not None:
-        await counters.take(unit, *counted)
-        if await counters.admits(unit, LOG_IN_DEVICE, str(device)):
-            return Attempt(None, [*counted, (LOG_IN_DEVICE, str(device))])
+        await counters.take(unit, *counted, whose=whose)
+        if await counters.admits(unit, LOG_IN_DEVICE, str(device), whose=whose):
+            return Attempt(None, [*counted, (LOG_IN_DEVICE, str(device))], whose)
         uncounted = []
-    await counters.take(unit, *uncounted, (LOG_IN_IDENTIFIER, key))
-    return Attempt(str(account.id) if account else key, [*counted, (LOG_IN_IDENTIFIER, key)])
+    await counters.take(unit, *uncounted, (LOG_IN_IDENTIFIER, key), whose=whose)
+    account_key = str(account.id) if account else key
+    return Attempt(account_key, [*counted, (LOG_IN_IDENTIFIER, key)], whose)
 
 
 async def judge(unit: Unit, attempt: Attempt, *, right: bool) -> bool:
@@ -64,9 +68,15 @@ async def judge(unit: Unit, attempt: Attempt, *, right: bool) -> bool:
         return right
     capped = (LOG_IN_ACCOUNT, attempt.account_key)
     back = [*attempt.counted, capped] if right else []
-    return await counters.admits(unit, *capped, if_so_give_back=back) and right
+    admitted = await counters.admits(unit, *capped, if_so_give_back=back, whose=attempt.whose)
+    return admitted and right
 
 
 async def forget(unit: Unit, attempt: Attempt) -> None:
     """Give back what was counted: nobody looked at the password."""
     await counters.give_back(unit, *attempt.counted)
+
+
+def _whose(identifier: str, account: Account | None) -> Whose:
+    account_id = account.id if account else None
+    return Whose(account_id=account_id, identifier=names.if_address(identifier))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import LargeBinary, exists, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from vestibule.accounts.models import Challenge
@@ -20,10 +20,12 @@ from vestibule.kernel.ids import uuid7
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Unsealable
+from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
 
 SIGN_UP = "sign_up"
 _SEAL, _CODE = "challenge", "code"
+SEALED = Sealed(Challenge, Challenge.payload, _SEAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +170,14 @@ async def spend(unit: Unit, challenge: Challenge) -> bool:
         .execution_options(synchronize_session=False)
     )
     return challenge.id in spent.all()
+
+
+async def older_codes_until(unit: Unit) -> datetime | None:
+    """Return when the last code that only an older secret can judge is out of date."""
+    newest = unit.seals.newest
+    older = func.substr(Challenge.code_mac, 1, len(newest), type_=LargeBinary) != newest
+    typed = (Challenge.used_at.is_(None), Challenge.code_expires_at > unit.now, older)
+    return await unit.session.scalar(select(func.max(Challenge.code_expires_at)).where(*typed))
 
 
 async def prune(unit: Unit, *, most: int) -> int:

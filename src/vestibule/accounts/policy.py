@@ -15,7 +15,7 @@ SHORTEST, LONGEST = 8, 256
 
 
 def check(password: str, *, personal: Iterable[str | None]) -> None:
-    """Refuse a password that somebody else would guess.
+    """Refuse a password that somebody else would guess; `breaches.check` comes after it.
 
     Args:
         personal: address, names, the service's name; each alone is no password.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vestibule.accounts import challenges, names, policy, queries
+from vestibule.accounts import breaches, challenges, names, policy, queries
 from vestibule.accounts.challenges import Keys, Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
@@ -17,6 +17,7 @@ from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
 from vestibule.kernel.unit import Unit
 from vestibule.throttle import counters
+from vestibule.throttle.counters import Whose
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> Sign
     address, wanted = await _prepare(unit, person)
     if address is None:
         return SignedUp(await open_account(unit, wanted), None)
-    may_write = await counters.admits(unit, LETTERS, address.key)
+    whose = Whose(identifier=address.typed)
+    may_write = await counters.admits(unit, LETTERS, address.key, whose=whose)
     account = await _open(unit, wanted, address=address) if open_now else None
     if open_now and account is None and await _username_taken(unit, wanted):
         raise UsernameTaken
@@ -101,7 +103,8 @@ async def send_again(unit: Unit, handle: str) -> None:
     challenge = await challenges.by_handle(unit, handle)
     if challenge is None:
         return
-    if not await counters.admits(unit, LETTERS, challenge.email_key):
+    whose = Whose(identifier=challenge.address)
+    if not await counters.admits(unit, LETTERS, challenge.email_key, whose=whose):
         await log.record(unit, Event.SIGN_UP_LETTER_ASKED, identifier=challenge.address)
         await log.record(unit, Event.LETTER_WITHHELD, identifier=challenge.address)
         return
@@ -134,6 +137,7 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
         raise UsernameTaken
     if unit.caller.network is not None:
         await counters.take(unit, (SIGN_UP_CLIENT, unit.caller.network))
+    await breaches.check(unit, person.password)
     await unit.pause()
     return address, Wanted(
         password_hash=await unit.passwords.hash(person.password),

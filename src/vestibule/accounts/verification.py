@@ -16,6 +16,7 @@ from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
+from vestibule.throttle.counters import Whose
 
 
 async def prove_by_code(
@@ -42,7 +43,7 @@ async def prove_by_code(
     challenge = await challenges.by_handle(unit, handle)
     if challenge is None:
         raise ProofRefused
-    await counters.take(unit, (SIGN_UP_CODES, challenge.email_key))
+    await counters.take(unit, (SIGN_UP_CODES, challenge.email_key), whose=_whose(challenge))
     if not (challenges.is_open(unit, challenge) and challenges.is_code(unit, challenge, code)):
         await _refuse(unit, challenge)
     await counters.give_back(unit, (SIGN_UP_CODES, challenge.email_key))
@@ -72,7 +73,7 @@ async def prove_by_link(
     if challenge is None or not challenges.is_open(unit, challenge):
         raise ProofRefused
     key = str(challenge.id)
-    await counters.take(unit, (SIGN_UP_PASSWORDS, key))
+    await counters.take(unit, (SIGN_UP_PASSWORDS, key), whose=_whose(challenge))
     chosen = challenges.wanted(unit, challenge).password_hash
     try:
         right = await unit.passwords.matches(password, chosen)
@@ -83,6 +84,10 @@ async def prove_by_link(
         await _refuse(unit, challenge)
     await counters.give_back(unit, (SIGN_UP_PASSWORDS, key))
     return await _prove(unit, challenge, username, caller)
+
+
+def _whose(challenge: Challenge) -> Whose:
+    return Whose(account_id=challenge.account_id, identifier=challenge.address)
 
 
 async def _refuse(unit: Unit, challenge: Challenge) -> NoReturn:

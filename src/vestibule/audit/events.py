@@ -18,3 +18,12 @@ class Event(StrEnum):
     PASSWORD_REHASHED = "password.rehashed"
     SESSION_ENDED = "session.ended"
     SESSIONS_ENDED = "sessions.ended"
+    # One for each limit of the table that is kept for a key: written once for a key and span.
+    SIGN_UP_CLIENT_REACHED = "sign_up_client.reached"
+    LOG_IN_CLIENT_REACHED = "log_in_client.reached"
+    LOG_IN_IDENTIFIER_REACHED = "log_in_identifier.reached"
+    LOG_IN_ACCOUNT_REACHED = "log_in_account.reached"
+    LOG_IN_DEVICE_REACHED = "log_in_device.reached"
+    LETTERS_REACHED = "letters.reached"
+    SIGN_UP_CODES_REACHED = "sign_up_codes.reached"
+    SIGN_UP_PASSWORDS_REACHED = "sign_up_passwords.reached"

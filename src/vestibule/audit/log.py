@@ -47,27 +47,43 @@ async def record(
     Args:
         identifier: what the caller called the account, where no account is known.
     """
-    entry_id = uuid7()
-    await unit.session.execute(
-        _ENTRY,
-        {
-            "id": entry_id,
-            "at": unit.now,
-            "event": event,
-            "account_id": account_id,
-            "session_id": session_id,
-        },
-    )
-    await unit.session.execute(
-        _DETAIL,
-        {
-            "entry_id": entry_id,
-            "address": unit.caller.address,
-            "user_agent": _cut(unit.caller.user_agent),
-            "identifier": _cut(identifier),
-        },
-    )
+    entry, detail = _rows(unit, event, account_id, session_id, identifier)
+    await unit.session.execute(_ENTRY, entry)
+    await unit.session.execute(_DETAIL, detail)
     unit.tell(event, account_id=account_id, session_id=session_id)
+
+
+async def record_aside(
+    unit: Unit, event: Event, *, account_id: UUID | None = None, identifier: str | None = None
+) -> None:
+    """Write `event` whatever becomes of `unit`; pauses it first. No host is told."""
+    entry, detail = _rows(unit, event, account_id, None, identifier)
+    async with unit.aside() as connection:
+        await connection.execute(_ENTRY, entry)
+        await connection.execute(_DETAIL, detail)
+
+
+def _rows(
+    unit: Unit,
+    event: Event,
+    account_id: UUID | None,
+    session_id: UUID | None,
+    identifier: str | None,
+) -> tuple[dict[str, object], dict[str, object]]:
+    entry_id = uuid7()
+    entry = {
+        "id": entry_id,
+        "at": unit.now,
+        "event": event,
+        "account_id": account_id,
+        "session_id": session_id,
+    }
+    return entry, {
+        "entry_id": entry_id,
+        "address": unit.caller.address,
+        "user_agent": _cut(unit.caller.user_agent),
+        "identifier": _cut(identifier),
+    }
 
 
 # Straight into the tables: nobody reads back what was written.

@@ -5,10 +5,12 @@ import click
 from vestibule.cli.accounts import accounts
 from vestibule.cli.courier import courier
 from vestibule.cli.doctor import doctor
+from vestibule.cli.keys import keys
 from vestibule.cli.pruning import prune
 from vestibule.cli.running import Commands
 from vestibule.cli.schema import db
 from vestibule.cli.serving import serve
+from vestibule.cli.shell import shell
 from vestibule.cli.words import speak
 
 __all__ = ("main",)
@@ -26,5 +28,5 @@ def main() -> None:
     speak()
 
 
-for _command in (serve, db, accounts, courier, prune, doctor):
+for _command in (serve, db, accounts, keys, courier, prune, doctor, shell):
     main.add_command(_command)

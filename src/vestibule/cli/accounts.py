@@ -9,7 +9,7 @@ from warnings import catch_warnings
 
 import click
 
-from vestibule.accounts import directory, names, policy, queries, state
+from vestibule.accounts import breaches, directory, names, policy, queries, state
 from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.models import STATES, Account
 from vestibule.accounts.signup import open_account
@@ -72,6 +72,7 @@ def create(
             )
             try:
                 policy.check(password, personal=personal)
+                await vestibule.run(lambda unit: breaches.check(unit, password), reading=True)
             except WeakPassword as error:
                 raise Refused(f"{in_words(error)} (--any-password takes it anyway.)") from None
         wanted = Wanted(

@@ -13,11 +13,18 @@ from vestibule.cli.findings import Finding, Verdict
 from vestibule.courier.transports import TransportError
 from vestibule.courier.transports.choose import choose
 from vestibule.kernel import migrations
+from vestibule.kernel.clock import SystemClock
+from vestibule.kernel.counting import Count
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
+from vestibule.kernel.limits import Limit
 from vestibule.kernel.settings import Settings, iso, unknown_variables, variable
+from vestibule.throttle.choose import in_redis
+from vestibule.throttle.fallback import Unavailable
 
 _ONE_CLIENT = "none; behind a proxy everybody is one client, and shares one client's limits"
+
+_OWN = Limit("doctor", most=1_000_000, within=timedelta(minutes=1))
 
 
 @click.command()
@@ -93,6 +100,7 @@ def _about_settings(settings: Settings, problems: list[tuple[str, str]]) -> Iter
 async def _ask_others(settings: Settings, *, broken: set[str], deep: bool) -> list[Finding]:
     findings = [finding async for finding in _about_database(settings, broken)]
     ready = not broken and findings[-1].about == "schema" and _is_good(findings[-1])
+    findings += [finding async for finding in _about_redis(settings, broken)]
     findings.append(await _about_mail(settings, broken))
     if deep and ready:
         findings += [finding async for finding in examine(settings)]
@@ -136,6 +144,26 @@ async def _about_database(settings: Settings, broken: set[str]) -> AsyncIterator
             yield Finding(Verdict.WRONG, about, words)
     finally:
         await database.close()
+
+
+async def _about_redis(settings: Settings, broken: set[str]) -> AsyncIterator[Finding]:
+    if settings.redis_url is None or "redis_url" in broken:
+        return
+    try:
+        redis = in_redis(settings)
+    except CannotStart as error:
+        yield Finding(Verdict.WRONG, "redis", error.problems[0])
+        return
+    assert redis is not None
+    try:
+        # A full one still reads: only a count shows that it counts.
+        await redis.count([Count(_OWN, "")], now=SystemClock().now())
+        yield Finding(Verdict.GOOD, "redis", "answers")
+    except Unavailable as error:
+        words = f"does not answer ({error}); the database counts meanwhile"
+        yield Finding(Verdict.WRONG, "redis", words)
+    finally:
+        await redis.close()
 
 
 async def _about_mail(settings: Settings, broken: set[str]) -> Finding:

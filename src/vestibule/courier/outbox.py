@@ -16,9 +16,11 @@ from vestibule.courier.models import Letter, State
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Seals
+from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
 
 _SEAL = "letter"
+SEALED = Sealed(Letter, Letter.payload, _SEAL)
 
 
 async def post(unit: Unit, draft: Draft) -> UUID:

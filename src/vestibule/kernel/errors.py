@@ -116,7 +116,7 @@ class InvalidUsername(BadInput):
 class WeakPassword(BadInput):
     """The password is one that somebody else would guess, or has a length that is not allowed.
 
-    `reason` is one of too_short, too_long, common, personal.
+    `reason` is one of too_short, too_long, common, personal, breached.
     """
 
     code = "weak_password"

@@ -87,6 +87,16 @@ SIGN_UP_PASSWORDS = Limit(
     "sign_up_passwords", most=10, within=_DAY, counts="wrong passwords at the link of one letter"
 )
 
+# A process that is asked for more can do nothing but refuse; this way it says so at little cost.
+REQUESTS = Limit(
+    "requests",
+    most=500,
+    within=timedelta(seconds=1),
+    from_first=True,
+    counts="requests to one process that may change something, from everybody together; counted by "
+    "that process, and refused before anything is read",
+)
+
 TABLE = {
     limit.name: limit
     for limit in (
@@ -98,6 +108,7 @@ TABLE = {
         LETTERS,
         SIGN_UP_CODES,
         SIGN_UP_PASSWORDS,
+        REQUESTS,
     )
 }
 

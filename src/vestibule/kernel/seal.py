@@ -25,14 +25,15 @@ class Unsealable(Exception):
 class Seals:
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = {_derive(each, "key id", _ID): each for each in reversed(secrets)}
-        self._newest = _derive(secrets[0], "key id", _ID)
+        # What everything begins with that is sealed, or made a MAC of, under the first secret.
+        self.newest = _derive(secrets[0], "key id", _ID)
         self._keys: dict[tuple[bytes, str], bytes] = {}
 
     def seal(self, purpose: str, content: bytes, *, row: bytes) -> bytes:
         """Encrypt `content` for `purpose`, readable only together with `row`, its owner's id."""
         nonce = token_bytes(_NONCE)
-        sealed = AESGCM(self._key(self._newest, purpose)).encrypt(nonce, content, row)
-        return self._newest + nonce + sealed
+        sealed = AESGCM(self._key(self.newest, purpose)).encrypt(nonce, content, row)
+        return self.newest + nonce + sealed
 
     def open(self, purpose: str, sealed: bytes, *, row: bytes) -> bytes:
         """Return what was sealed.
@@ -58,7 +59,7 @@ class Seals:
 
     def mac(self, purpose: str, message: bytes) -> bytes:
         """Return a keyed digest of something too short for a plain one; names its key."""
-        return self._newest + self._mac(self._newest, purpose, message)
+        return self.newest + self._mac(self.newest, purpose, message)
 
     def verify(self, purpose: str, message: bytes, mac: bytes) -> bool:
         key_id = mac[:_ID]

@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
+from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock
+from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import PATIENCE, Database
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
 from vestibule.kernel.metrics import Metrics
@@ -58,6 +60,10 @@ class Means:
     wake_courier: Callable[[], None]
     signals: Signals
     metrics: Metrics
+    client: Client
+    counters: Counters
+    # What concerns this process alone, and is forgotten with it.
+    counters_here: Counters
     # Sessions used since their rows were last written.
     touched: set[UUID]
 
@@ -104,7 +110,7 @@ class Unit:
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[AsyncConnection]:
-        """Statements that stay whatever becomes of this unit: counters, spent marks.
+        """Statements that stay whatever becomes of this unit: spent marks, some of the audit log.
 
         On PostgreSQL each is a transaction of its own, on SQLite all are one. Pauses first, so that
         one request never holds two connections.

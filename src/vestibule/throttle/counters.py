@@ -1,21 +1,28 @@
-"""Atomic counters in the database: one statement decides, committed before the work it limits."""
+"""How often somebody may try: counted before it is tried, whatever becomes of it afterwards."""
 
+import logging
 from collections.abc import Sequence
-from datetime import datetime
-from hashlib import sha256
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import ceil
+from uuid import UUID
 
-from sqlalchemy import Integer, LargeBinary, String, and_, bindparam, case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.dml import ReturningInsert
 
-from vestibule.kernel.database import Base, UtcDateTime
+from vestibule.audit import log as audit
+from vestibule.audit.events import Event
+from vestibule.kernel.counting import Count, Reached
+from vestibule.kernel.database import Base
 from vestibule.kernel.errors import TooManyAttempts
-from vestibule.kernel.limits import Limit
+from vestibule.kernel.limits import TABLE, Limit
 from vestibule.kernel.removal import remove
-from vestibule.kernel.unit import Unit
+from vestibule.kernel.unit import Means, Unit
+
+log = logging.getLogger("vestibule.throttle")
+
+_SHORTEST = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
 
 
 class Counter(Base):
@@ -29,71 +36,68 @@ class Counter(Base):
     resets_at: Mapped[datetime] = mapped_column(index=True)
 
 
-async def take(unit: Unit, *wanted: tuple[Limit, str]) -> None:
-    """Count one attempt under each key before it is made: attempts made at once are counted too.
+@dataclass(frozen=True, kw_only=True)
+class Whose:
+    """Whom the audit log shall name where a limit is reached, as far as it is known."""
 
-    The limits are those of the settings, asked in the order given. A span starts anew with every
-    count, unless the limit says otherwise: whatever window of `limit.within` one looks at, it holds
-    at most `limit.most`. What is refused is not counted, nor is anything after it.
+    account_id: UUID | None = None
+    identifier: str | None = None
+
+
+_NOBODYS = Whose()
+
+
+async def take(unit: Unit, *wanted: tuple[Limit, str], whose: Whose = _NOBODYS) -> None:
+    """Count one attempt under each key before it is made, as `Counters` promises.
+
+    The limits are those of the settings, asked in the order given.
 
     Raises:
         TooManyAttempts: a limit is reached.
     """
-    set_ones = [(unit.settings.limit(limit), key) for limit, key in wanted]
-    asked = [(limit, key) for limit, key in set_ones if limit.most is not None]
-    if not asked:
-        return
-    async with unit.aside() as connection:
-        for limit, key in asked:
-            if not await _count(unit, connection, limit, key):
-                unit.means.metrics.refused(limit.name)
-                resets_at = await connection.scalar(_RESETS_AT, _row(limit.name, key))
-                break
-        else:
-            return
-    wait = resets_at - unit.now if resets_at else limit.within
-    raise TooManyAttempts(max(1, ceil(wait.total_seconds())))
+    reached = await _count(unit, wanted, (), whose)
+    if reached is not None:
+        raise TooManyAttempts(_seconds(reached.wait))
 
 
 async def admits(
-    unit: Unit, limit: Limit, key: str, *, if_so_give_back: Sequence[tuple[Limit, str]] = ()
+    unit: Unit,
+    limit: Limit,
+    key: str,
+    *,
+    if_so_give_back: Sequence[tuple[Limit, str]] = (),
+    whose: Whose = _NOBODYS,
 ) -> bool:
     """Count one attempt as `take` does; False where the limit is reached.
 
     Args:
         if_so_give_back: attempts to uncount if this one is admitted.
     """
-    limit = unit.settings.limit(limit)
-    async with unit.aside() as connection:
-        admitted = limit.most is None or await _count(unit, connection, limit, key)
-        if not admitted:
-            unit.means.metrics.refused(limit.name)
-        if admitted and if_so_give_back:
-            await _give_back(connection, if_so_give_back)
-    return admitted
+    return await _count(unit, [(limit, key)], if_so_give_back, whose) is None
 
 
 async def give_back(unit: Unit, *taken: tuple[Limit, str]) -> None:
     """Uncount attempts that turned out right: the limits are on wrong ones."""
-    async with unit.aside() as connection:
-        await _give_back(connection, taken)
+    await _count(unit, (), taken, _NOBODYS)
 
 
-async def _give_back(connection: AsyncConnection, taken: Sequence[tuple[Limit, str]]) -> None:
-    # In one order, so that two who give back the same never wait for each other crosswise.
-    rows = sorted((limit.name, key) for limit, key in taken)
-    await connection.execute(_GIVE_BACK, [_row(name, key) for name, key in rows])
+async def take_here(means: Means, limit: Limit) -> None:
+    """Count one of everybody's requests to this process; nothing is waited for.
 
-
-async def _count(unit: Unit, connection: AsyncConnection, limit: Limit, key: str) -> bool:
-    counting = _COUNTING[unit.means.database.is_sqlite, limit.from_first]
-    times = {"now": unit.now, "anew": unit.now + limit.within, "most": limit.most}
-    return await connection.scalar(counting, _row(limit.name, key) | times) is not None
-
-
-def _row(name: str, key: str) -> dict[str, object]:
-    # Addresses do not lie about in clear text, and keys of any length fit.
-    return {"name": name, "key": sha256(key.encode()).digest()}
+    Raises:
+        TooManyAttempts: it has as many as it may.
+    """
+    limit = means.settings.limit(limit)
+    if limit.most is None:
+        return
+    now = means.clock.now()
+    reached = await means.counters_here.count([Count(limit, "")], now=now)
+    if reached is None:
+        return
+    means.metrics.refused(limit.name)
+    if await _is_first(means, limit, "", _MINUTE, now=now, everywhere=False):
+        log.warning("this process gets more than %s; the rest is refused", limit)
+    raise TooManyAttempts(_seconds(reached.wait))
 
 
 async def prune(unit: Unit, *, most: int) -> int:
@@ -101,33 +105,49 @@ async def prune(unit: Unit, *, most: int) -> int:
     return await remove(unit, Counter, Counter.resets_at, until=unit.now, most=most)
 
 
-def _counting(*, sqlite_: bool, from_first: bool) -> ReturningInsert[tuple[int]]:
-    insert = sqlite.insert if sqlite_ else postgresql.insert
-    now = bindparam("now", type_=UtcDateTime)
-    rested = Counter.resets_at <= now
-    statement = insert(Counter).values(
-        limit_name=bindparam("name"),
-        key_digest=bindparam("key"),
-        count=1,
-        resets_at=bindparam("anew"),
-    )
-    anew = statement.excluded.resets_at
-    return statement.on_conflict_do_update(
-        index_elements=[Counter.limit_name, Counter.key_digest],
-        set_={
-            "count": case((rested, 1), else_=Counter.count + 1),
-            "resets_at": case((rested, anew), else_=Counter.resets_at) if from_first else anew,
-        },
-        where=or_(rested, Counter.count < bindparam("most", type_=Integer)),
-    ).returning(Counter.count)
+async def _count(
+    unit: Unit,
+    wanted: Sequence[tuple[Limit, str]],
+    back: Sequence[tuple[Limit, str]],
+    whose: Whose,
+) -> Reached | None:
+    await unit.pause()  # one request never holds two connections
+    counters, now = unit.means.counters, unit.now
+    reached = await counters.count(_as_set(unit, wanted), now=now, back=_as_set(unit, back))
+    if reached is not None:
+        unit.means.metrics.refused(reached.count.limit.name)
+        await _record(unit, reached, whose)
+    return reached
 
 
-# Made once: making a statement costs more than the database takes to run it.
-_COUNTING = {
-    (sqlite_, from_first): _counting(sqlite_=sqlite_, from_first=from_first)
-    for sqlite_ in (False, True)
-    for from_first in (False, True)
-}
-_IS = and_(Counter.limit_name == bindparam("name"), Counter.key_digest == bindparam("key"))
-_RESETS_AT = select(Counter.resets_at).where(_IS)
-_GIVE_BACK = update(Counter).where(_IS, Counter.count > 0).values(count=Counter.count - 1)
+def _as_set(unit: Unit, counts: Sequence[tuple[Limit, str]]) -> list[Count]:
+    set_ones = ((unit.settings.limit(limit), key) for limit, key in counts)
+    return [Count(limit, key) for limit, key in set_ones if limit.most is not None]
+
+
+async def _record(unit: Unit, reached: Reached, whose: Whose) -> None:
+    """Write that a limit was reached, once for a key and span: floods do not grow the log."""
+    limit, key, wait = reached.count.limit, reached.count.key, max(reached.wait, _SHORTEST)
+    if limit.name in TABLE and await _is_first(
+        unit.means, limit, key, wait, now=unit.now, everywhere=True
+    ):
+        await audit.record_aside(
+            unit,
+            Event(f"{limit.name}.reached"),
+            account_id=whose.account_id,
+            identifier=whose.identifier,
+        )
+
+
+async def _is_first(
+    means: Means, limit: Limit, key: str, within: timedelta, *, now: datetime, everywhere: bool
+) -> bool:
+    """Tell whether nobody was told of `limit` yet, asking in this process before elsewhere."""
+    told = Count(Limit(f"{limit.name}.told", most=1, within=within), key)
+    if await means.counters_here.count([told], now=now):
+        return False
+    return not everywhere or await means.counters.count([told], now=now) is None
+
+
+def _seconds(wait: timedelta) -> int:
+    return max(1, ceil(wait.total_seconds()))

@@ -4,7 +4,9 @@ from quart import Blueprint, Response, request
 
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import CrossSite
+from vestibule.kernel.limits import REQUESTS
 from vestibule.kernel.settings import origin_of
+from vestibule.throttle import counters
 from vestibule.web import identity
 from vestibule.web.answers import request_id
 
@@ -21,10 +23,21 @@ _HEADERS = {
 
 
 def protect(blueprint: Blueprint) -> None:
-    """Put the cross-site rule before every route of `blueprint`, and our headers after it."""
+    """Put our rules before every route of `blueprint`, and our headers after it."""
     blueprint.before_request(identity.after_the_start)
+    blueprint.before_request(refuse_flood)
     blueprint.before_request(refuse_cross_site)
     blueprint.after_request(add_headers)
+
+
+async def refuse_flood() -> None:
+    """Refuse what may change something while this process has more of that than it can do.
+
+    Raises:
+        TooManyAttempts: it has.
+    """
+    if request.method not in _SAFE:
+        await counters.take_here(current_vestibule().means, REQUESTS)
 
 
 async def refuse_cross_site() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import field_validator
 from pydantic_settings import NoDecode
@@ -9,13 +10,20 @@ from pydantic_settings import NoDecode
 from vestibule.kernel import limits
 from vestibule.kernel.limits import Limit
 from vestibule.kernel.settings.group import PREFIX, Group
-from vestibule.kernel.settings.values import Problems, Span
+from vestibule.kernel.settings.values import PlainUrl, Problems, Span, is_loopback
 
 _SHORTEST_IDLE = timedelta(minutes=5)
 
 
 class Accounts(Group):
     title: ClassVar = "Accounts, sessions and limits"
+
+    breach_check_url: PlainUrl = ""
+    """Whom to ask whether a password that somebody chooses is known from a data breach:
+    `https://api.pwnedpasswords.com/range`, or a mirror of it. It is told the first five of the 40
+    signs of the password's SHA-1, which hundreds of known passwords share, and neither the password
+    nor whose it is. Where no answer comes within two seconds, the password is taken and a warning
+    logged. Off by default: whoever signs up waits for somebody else's server."""
 
     login_before_proof: bool = False
     """Open an account before its address is proved, and let it log in. Convenient for a product
@@ -55,6 +63,11 @@ class Accounts(Group):
         return limits.read(value) if isinstance(value, str) else value
 
     def problems(self) -> Problems:
+        asked = urlsplit(self.breach_check_url)
+        if asked.scheme == "http" and not (
+            self.in_development or is_loopback(asked.hostname or "")
+        ):
+            yield "breach_check_url", "must be https: whoever answers decides about passwords"
         for idle in ("session_idle", "remember_idle"):
             if getattr(self, idle) < _SHORTEST_IDLE:
                 yield idle, "must be at least 5 minutes: the last use is written once a minute"

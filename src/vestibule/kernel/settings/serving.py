@@ -1,6 +1,5 @@
 """Where the service runs, and who reaches it how."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from pydantic_settings import NoDecode
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import (
     CommaSeparated,
+    Networks,
     PlainUrl,
     Problems,
     is_loopback,
@@ -48,11 +48,17 @@ class Serving(Group):
     (`auth.internal, 10.0.0.7`). Requests for any other are refused; `/healthz` and `/readyz` answer
     to all. Development answers to this machine's names as well."""
 
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    trusted_proxies: Networks = ()
     """The proxies in front, as addresses or networks, separated by commas (`10.0.0.0/8, ::1`). Only
     from them are `X-Forwarded-For` and `X-Forwarded-Proto` believed. Behind a proxy that is not
     listed everybody shares its address, and with it the limits on client addresses; whoever is
     listed without being your proxy can give themselves any address."""
+
+    outgoing_allow: Networks = ()
+    """Addresses or networks of your own that requests of ours may go to in production
+    (`10.1.2.3, fd00::/8`), separated by commas: for a breach check inside your network. All other
+    private addresses are refused, whatever name leads there. Whoever can choose where a request
+    goes reaches what is listed. The mail server and the database need no entry."""
 
     service_name: str = Field(
         default="Vestibule", min_length=1, max_length=80, pattern=r"^[^\r\n]+$"
@@ -65,16 +71,6 @@ class Serving(Group):
 
     api_docs: bool | None = None
     """Serve `/docs` and `/openapi.json`. Default: in development."""
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        except ValueError:
-            raise ValueError("each must be an address or a network such as 10.0.0.0/8") from None
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -34,6 +34,13 @@ class Storage(Group):
     """The database is reached through PgBouncer, or another pooler, that hands out its connections
     by transaction: no prepared statement is kept. Statements then cost a little more."""
 
+    redis_url: SecretStr | None = None
+    """Where the limits count in place of the database: `redis://:password@host:6379/0`,
+    `rediss://…` for TLS, or `unix:///path?db=0`; a database of its own, with `maxmemory-policy
+    noeviction`. Needs the extra `redis`. It spares the database some short statements for each
+    log-in and sign-up. While Redis does not work, the database counts, from nothing on, so as many
+    attempts may pass once more."""
+
     keep_finished: Span = timedelta(days=30)
     """How long sessions that are over, and letters that are out of date, stay for whoever looks
     into what happened. Then `vestibule prune`, which the server also does by itself, removes them.
@@ -56,6 +63,8 @@ class Storage(Group):
         for secret in self.secrets:
             if weakness := why_weak(secret.get_secret_value()):
                 yield "secrets", weakness
+        if self.redis_url and _scheme(self.redis_url) not in ("redis", "rediss", "unix"):
+            yield "redis_url", "must begin with redis://, rediss:// or unix://"
         if self.database_url and (words := why_unusable(self.database)):
             yield "database_url", words
 
@@ -76,3 +85,7 @@ class Storage(Group):
         if self.database_url is None:
             return f"sqlite:///{self.data_dir}/vestibule.db"
         return self.database_url.get_secret_value()
+
+
+def _scheme(url: SecretStr) -> str:
+    return url.get_secret_value().partition("://")[0]

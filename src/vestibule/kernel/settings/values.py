@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from vestibule.kernel import mailboxes
 
@@ -36,8 +37,18 @@ def _plain(url: str) -> str:
     return url.rstrip("/")
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("each must be an address or a network such as 10.0.0.0/8") from None
+
+
 Span = Annotated[timedelta, Field(gt=timedelta()), BeforeValidator(_seconds)]
 CommaSeparated = BeforeValidator(_parts)
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 PlainUrl = Annotated[str, AfterValidator(_plain)]
 
 

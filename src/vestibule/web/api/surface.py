@@ -18,6 +18,7 @@ _WEAK = {
     "too_long": f"Choose a password of at most {policy.LONGEST} characters.",
     "common": "This password is among those that are tried first. Choose another.",
     "personal": "A name or an address is no password. Choose another.",
+    "breached": "This password is known from a data breach. Choose another, here and elsewhere.",
 }
 
 
