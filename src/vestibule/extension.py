@@ -51,7 +51,7 @@ class Vestibule:
         settings.check()
         self.settings = settings
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
-        threads = settings.hash_threads or cores()
+        threads = settings.hash_threads or max(1, cores() // settings.processes)
         self.signals = Signals(self)
         self.means = Means(
             settings=settings,
