@@ -18,6 +18,8 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import wrap_app
 
@@ -128,9 +130,10 @@ class Connection(TCPServer):
             self.writer.transport.abort()
             await self.protocol.handle(Closed())
         if not self._speaks_http2 and isinstance(self.protocol.protocol, H2Protocol):
+            self._speaks_http2 = True
+            self.protocol.protocol.streams = _Streams()
             # hypercorn takes the preface for a request and stops the clock, which ran for an idle
             # client: one who never asks for anything would stay.
-            self._speaks_http2 = True
             await self.idle_task.restart(self._task_group, self._idle_timeout)
 
     async def _close(self) -> None:
@@ -139,6 +142,22 @@ class Connection(TCPServer):
             await super()._close()
         finally:
             cut_off.cancel()
+
+
+class _Streams(dict[int, HTTPStream | WSStream]):
+    """The requests under way on one connection.
+
+    What comes for one that is over, the rest of a body that was too long, is nobody's: hypercorn
+    would end the connection, and with it everybody's requests that a proxy sends over it.
+    """
+
+    def __missing__(self, stream: int) -> HTTPStream:
+        return cast(HTTPStream, _Over())
+
+
+class _Over:
+    async def handle(self, event: object) -> None:
+        pass
 
 
 async def _turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -100,14 +100,14 @@ async def run(
     on_stop(asked.set_result, within=dict.fromkeys(STOPS, stop) | {signal.SIGHUP: unhurried})
     try:
         if await _unless(asked, app.startup()):
-            leaving = _Leaving(app)
+            front = _Front(app)
             connections = Connections(
-                cast(ASGIFramework, leaving), idle=idle, most=min(most, _files() - _FILES)
+                cast(ASGIFramework, front), idle=idle, most=min(most, _files() - _FILES)
             )
             await connections.accept(listener)
             ready()
             hurried = await asked is not signal.SIGHUP
-            leaving.leaving = True
+            front.leaving = True
             await connections.refuse_newcomers()
             await connections.wait(goodbye if hurried else _UNHURRIED)
             await connections.finish(grace)
@@ -148,19 +148,39 @@ def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  
         loop.default_exception_handler(context)
 
 
-class _Leaving:
-    """ASGI middleware: once we are leaving, ask HTTP/1 clients to close their connections."""
+class _Front:
+    """ASGI middleware: what HTTP/1 asks of a server, and hypercorn leaves to others.
+
+    A request whose end two headers tell differently is refused with its connection: what a proxy in
+    front took for its body must not be answered as the next request. RFC 9112, 6.1. So is CONNECT.
+    Once we are leaving, clients are asked to close their connections.
+    """
 
     def __init__(self, app: Quart) -> None:
         self._app = cast(App, app)
         self.leaving = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["http_version"].startswith("1"):
+            await self._app(scope, receive, send)
+            return
+        refused = _is_ambiguous(scope)
+
         async def out(message: Message) -> None:
-            last = self.leaving and scope["http_version"].startswith("1")
-            if last and message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and (refused or self.leaving):
                 headers = [*message["headers"], (b"connection", b"close")]
                 message = {**message, "headers": headers}
             await send(message)
 
-        await self._app(scope, receive, out if scope["type"] == "http" else send)
+        await (_refuse if refused else self._app)(scope, receive, out)
+
+
+def _is_ambiguous(scope: Message) -> bool:
+    names = {name.lower() for name, _ in scope["headers"]}
+    return scope["method"] == "CONNECT" or {b"content-length", b"transfer-encoding"} <= names
+
+
+async def _refuse(_scope: Message, _receive: Receive, send: Send) -> None:
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
