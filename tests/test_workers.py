@@ -244,13 +244,14 @@ async def test_workers_do_not_outlive_their_supervisor(
 ) -> None:
     async with manning(tmp_path, postgres, postgres_template, count=2) as made:
         workers = made.workers()
-        await made.served.kill()
+        made.served.process.kill()
         try:
             await made.until(lambda: all(gone(pid) for pid in workers))
         finally:
             for pid in workers:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            await made.served.process.wait()  # it waits for those who write where it wrote
         async with made.served.client() as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get("/healthz")
