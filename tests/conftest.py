@@ -19,7 +19,7 @@ from vestibule.kernel.database import Database
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith("VESTIBULE_") or name in ("HOST", "PORT"):
+        if name.startswith("VESTIBULE_") or name in ("HOST", "PORT", "WEB_CONCURRENCY"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)  # no .env of the person who runs the tests
 

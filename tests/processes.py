@@ -45,7 +45,7 @@ def outside(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("VESTIBULE_") and name not in ("HOST", "PORT")
+        if not name.startswith("VESTIBULE_") and name not in ("HOST", "PORT", "WEB_CONCURRENCY")
     }
     return kept | variables
 

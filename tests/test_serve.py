@@ -38,7 +38,11 @@ async def failing(folder: Path, *arguments: str, **variables: str) -> list[str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    try:
+        said, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode == 1, errors.decode()
     assert said == b"", "nothing is served, so nothing is announced"
     return errors.decode().splitlines()

@@ -58,7 +58,7 @@ class Vestibule:
         settings.check()
         self.settings = settings
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
-        threads = settings.hash_threads or cores()
+        threads = settings.hash_threads or max(1, cores() // settings.processes)
         self.signals = Signals(self)
         database, passwords = _database(settings), Passwords(threads=threads, hasher=hasher)
         self.means = Means(

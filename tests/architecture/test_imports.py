@@ -18,7 +18,9 @@ LAYERS = (
     {"extension"},
     {"web"},
     {"embedding", "testing"},
+    {"connections", "stopping"},
     {"app", "server"},
+    {"supervisor"},
     {"cli"},
     {"__main__"},
 )

@@ -686,6 +686,88 @@ CONTROLS = {
         "Challenge.code_expires_at > unit.now)",
         "tests/faults/test_rotation.py::test_the_time_to_keep_the_old_secret_is_told_and_passes",
     ),
+    "the goodbye of a server that leaves": Control(
+        "server.py",
+        "            front.leaving = True\n",
+        "",
+        "tests/test_serve.py::test_a_stop_finishes_what_is_under_way_and_takes_nothing_new",
+    ),
+    "the end of a connection that rests": Control(
+        "connections.py",
+        "config.keep_alive_timeout = idle",
+        "config.keep_alive_timeout = 3600",
+        "tests/attacks/test_slow_clients.py::"
+        "test_slow_clients_are_closed_and_everybody_else_is_served",
+    ),
+    "the clock of an HTTP/2 connection": Control(
+        "connections.py",
+        "            await self.idle_task.restart(self._task_group, self._idle_timeout)\n",
+        "",
+        "tests/attacks/test_slow_clients.py::"
+        "test_slow_clients_are_closed_and_everybody_else_is_served",
+    ),
+    "the end of a client that reads nothing": Control(
+        "connections.py",
+        "asyncio.timeout(_UNREAD)",
+        "asyncio.timeout(None)",
+        "tests/attacks/test_slow_clients.py::test_who_reads_nothing_is_cut_off",
+    ),
+    "the number of connections": Control(
+        "connections.py",
+        "if len(self._open) >= self._most:",
+        "if False:",
+        "tests/attacks/test_slow_clients.py::"
+        "test_who_comes_when_there_are_too_many_is_told_to_come_again",
+    ),
+    "the refusal of two lengths": Control(
+        "server.py",
+        "refused = _is_ambiguous(scope)",
+        "refused = False",
+        "tests/attacks/test_framing.py::"
+        "test_what_can_be_read_in_two_ways_is_refused_with_its_connection",
+    ),
+    "the streams that are over": Control(
+        "connections.py",
+        "            self.protocol.protocol.streams = _Streams()\n",
+        "",
+        "tests/attacks/test_framing.py::test_http2_is_answered_as_http1_is",
+    ),
+    "one process on SQLite": Control(
+        "kernel/settings/__init__.py",
+        'if self.processes > 1 and self.database.startswith("sqlite"):',
+        "if False:",
+        "tests/test_workers.py::test_sqlite_is_for_one_process",
+    ),
+    "the share of the threads that hash": Control(
+        "extension.py",
+        "max(1, cores() // settings.processes)",
+        "cores()",
+        "tests/test_workers.py::test_the_threads_that_hash_are_shared_out_among_them",
+    ),
+    "the replacement of a worker that died": Control(
+        "supervisor.py",
+        "if self._places[place] is worker and await self._succeed(place):",
+        "if False:",
+        "tests/test_workers.py::test_one_that_dies_is_replaced_while_the_others_serve",
+    ),
+    "the wait between tries to replace one": Control(
+        "supervisor.py",
+        "await asyncio.sleep(wait)",
+        "await asyncio.sleep(0)",
+        "tests/test_workers.py::test_workers_that_crash_at_once_are_started_ever_more_slowly",
+    ),
+    "the end of workers without a supervisor": Control(
+        "supervisor.py",
+        "        loop.add_reader(line, alone)\n",
+        "",
+        "tests/test_workers.py::test_workers_do_not_outlive_their_supervisor",
+    ),
+    "the successor that must serve": Control(
+        "supervisor.py",
+        "        if not await worker.serves():\n            return False\n",
+        "",
+        "tests/test_workers.py::test_settings_that_are_wrong_by_now_leave_the_old_workers_at_work",
+    ),
 }
 
 

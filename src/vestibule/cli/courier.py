@@ -7,11 +7,11 @@ from uuid import UUID
 
 import click
 
-from vestibule import server
 from vestibule.cli.running import Refused, with_vestibule
 from vestibule.courier import outbox
 from vestibule.courier.models import Letter
 from vestibule.extension import Vestibule
+from vestibule.stopping import STOPS, on_stop
 
 _WITHIN = 9.0  # seconds for letters under way, once a stop is asked for
 
@@ -33,7 +33,7 @@ def run() -> None:
 
     async def flow(vestibule: Vestibule) -> None:
         stop = asyncio.Event()
-        server.on_stop(stop.set, within=_WITHIN)
+        on_stop(lambda _: stop.set(), within=dict.fromkeys(STOPS, _WITHIN))
         working = asyncio.create_task(vestibule.courier.run())
         click.echo("Sending letters.   (Ctrl-C stops it)")
         sys.stdout.flush()

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import socket
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 import click
 
-from vestibule import server
+from vestibule import server, supervisor
 from vestibule.app import create_app
 from vestibule.cli import logs
 from vestibule.kernel.settings import Settings, unknown_variables
@@ -16,25 +19,61 @@ from vestibule.kernel.settings import Settings, unknown_variables
 @click.command()
 @click.option("--host", help="Listen here instead of on HOST.")
 @click.option("--port", type=int, help="Listen here instead of on PORT; 0 takes any free one.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=int, help="Processes, instead of VESTIBULE_WORKERS.")
+@click.option("--listener", type=int, hidden=True)  # these two are for the supervisor
+@click.option("--line", type=int, hidden=True)
+def serve(
+    host: str | None, port: int | None, workers: int | None, listener: int | None, line: int | None
+) -> None:
     """Serve until told to stop.
 
-    Example: PORT=8080 vestibule serve
+    Example: PORT=8080 vestibule serve --workers 2
     """
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    options = {"host": host, "port": port, "workers": workers}
+    given = {name: value for name, value in options.items() if value is not None}
+    if listener is not None and line is not None:
+        _work(socket.socket(fileno=listener), socket.socket(fileno=line), given)
+        return
     settings = Settings.load(**given)
     for warning in unknown_variables(os.environ):
         click.echo(f"Warning: {warning}", err=True)
-    with server.listen(settings.host, settings.port) as listener:
-        bound = listener.getsockname()[1]
-        settings = Settings.load(**given | {"port": bound})
-        app = create_app(settings)
-        with logs.written(settings):
-            asyncio.run(server.run(app, listener, ready=lambda: _say_where(settings)))
+    with server.listen(settings.host, settings.port) as listening:
+        settings = Settings.load(**given | {"port": listening.getsockname()[1]})
+        if settings.processes > 1:
+            _supervise(listening, settings)
+        else:
+            _serve(listening, settings, lambda: _say_where(settings))
+
+
+def _serve(listener: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+    app = create_app(settings)
+    idle = settings.idle_timeout.total_seconds()
+    most = settings.connections
+    with logs.written(settings):
+        asyncio.run(server.run(app, listener, ready=ready, idle=idle, most=most))
+
+
+def _supervise(listener: socket.socket, settings: Settings) -> None:
+    # What is decided by now; the rest each worker reads for itself. -P: what lies in the current
+    # directory is not ours to run.
+    decided = {"host": settings.host, "port": settings.port, "workers": settings.processes}
+    command = [sys.executable, "-P", "-m", "vestibule", "serve"]
+    command += [f"--{name}={value}" for name, value in decided.items()]
+    supervised = supervisor.Supervisor(listener, command, count=settings.processes)
+    with logs.written(settings):
+        asyncio.run(supervised.run(ready=lambda: _say_where(settings)))
+
+
+def _work(listener: socket.socket, line: socket.socket, given: dict[str, Any]) -> None:
+    # Any: whatever the settings take
+    with listener, line:
+        _serve(listener, Settings.load(**given), lambda: supervisor.report(line))
 
 
 def _say_where(settings: Settings) -> None:
     name = f"Vestibule {version('vestibule')}, {settings.mode} mode"
+    if settings.processes > 1:
+        name += f", {settings.processes} workers"
     if settings.in_development:
         click.echo(f"{name}: {settings.base_url}   (Ctrl-C stops it)")
         click.echo(f"  its data   {settings.data_dir.resolve()}")

@@ -34,6 +34,9 @@ __all__ = (
 GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts, Telemetry)
 
 
+_ONE_WRITER = "is more than 1, and SQLite is for one process; use PostgreSQL, or set it to 1"
+
+
 class Settings(Serving, Storage, Mail, Accounts, Telemetry):
     """All groups in one object, frozen."""
 
@@ -88,6 +91,8 @@ class Settings(Serving, Storage, Mail, Accounts, Telemetry):
         """Yield each field that keeps this from starting, and what to do about it."""
         unread = dict(_unread_files())
         yield from unread.items()
+        if self.processes > 1 and self.database.startswith("sqlite"):
+            yield "workers" if self.workers else "web_concurrency", _ONE_WRITER
         for group in GROUPS:
             yield from (told for told in group.problems(self) if told[0] not in unread)
 
@@ -122,4 +127,4 @@ def _refuse(problems: list[tuple[str, str]], *further: str) -> None:
 
 
 def _field(loc: str) -> str:
-    return loc.lower() if loc in ("HOST", "PORT") else loc
+    return loc.lower() if loc in ("HOST", "PORT", "WEB_CONCURRENCY") else loc

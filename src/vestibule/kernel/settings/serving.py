@@ -1,5 +1,6 @@
 """Where the service runs, and who reaches it how."""
 
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from vestibule.kernel.settings.values import (
     Networks,
     PlainUrl,
     Problems,
+    Span,
     is_loopback,
     origin_of,
 )
@@ -31,6 +33,27 @@ class Serving(Group):
 
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535)
     """The port to listen on; 0 takes any free one."""
+
+    workers: int | None = Field(default=None, ge=1, le=64)
+    """How many processes `vestibule serve` starts on the one port, under a supervisor that replaces
+    those that die, and renews all of them at SIGHUP. Each has the memory and the database
+    connections of a whole server, and keeps one core busy. Default: `WEB_CONCURRENCY`, or one
+    process without a supervisor. SQLite is for one."""
+
+    web_concurrency: int | None = Field(
+        default=None, validation_alias="WEB_CONCURRENCY", ge=1, le=64
+    )
+    """What platforms set for `VESTIBULE_WORKERS`, which comes first."""
+
+    connections: int = Field(default=4096, ge=1)
+    """Connections of clients that a process holds at once, if it may open so many files (`ulimit
+    -n`). Who comes when there are so many is answered 503, with `Retry-After`. Each costs some
+    40 KiB."""
+
+    idle_timeout: Span = timedelta(seconds=30)
+    """A connection without a request is closed after this long; so is one that has not sent the
+    whole head of its request. A proxy in front must close what rests a few seconds earlier, or now
+    and then it sends a request into a connection that has just been closed."""
 
     base_url: PlainUrl = ""
     """Where people reach the service, as they type it: every link in a letter starts with it, and
@@ -101,6 +124,11 @@ class Serving(Group):
             yield "base_url", "set the https URL that people reach the service at"
         elif urlsplit(self.base_url).scheme != "https":
             yield "base_url", "is http; production needs https"
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve together."""
+        return self.workers or self.web_concurrency or 1
 
     @property
     def origins(self) -> frozenset[str]:

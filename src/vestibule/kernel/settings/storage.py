@@ -55,7 +55,8 @@ class Storage(Group):
     seals, all open. Development makes one in the data directory."""
 
     hash_threads: int | None = Field(default=None, ge=1, le=256)
-    """Threads that hash passwords, each with 19 MiB. Default: the cores this process may use."""
+    """Threads of each process that hash passwords, each with 19 MiB. Default: the cores that it may
+    use, shared out among `VESTIBULE_WORKERS`."""
 
     def problems(self) -> Problems:
         if not self.in_development:

@@ -1,0 +1,126 @@
+"""Clients that take their time: each is closed by a time-out while everybody else is served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import h2.connection
+import h2.events
+import httpx
+import pytest
+
+from tests.processes import Served, serving
+
+PATIENCE = 30
+IDLE = 2
+HEAD = b"Host: localhost\r\n"
+
+
+@pytest.fixture(scope="module")
+async def hurried(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """A server that waits for nobody longer than two seconds, with room for 300 clients."""
+    settings = {"VESTIBULE_IDLE_TIMEOUT": str(IDLE), "VESTIBULE_CONNECTIONS": "300"}
+    async with serving(tmp_path_factory.mktemp("hurried"), **settings) as running:
+        yield running
+
+
+def port(served: Served) -> int:
+    found = httpx.URL(served.base_url).port
+    assert found is not None
+    return found
+
+
+async def drip(port: int, first: bytes, drops: bytes) -> bool:
+    """Send `first` at once and the rest byte by byte; return whether the server closed it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(first)
+        async with asyncio.timeout(PATIENCE):
+            gone = asyncio.create_task(reader.read())
+            for drop in drops:
+                writer.write(bytes([drop]))
+                await asyncio.wait({gone}, timeout=0.25)
+                if gone.done():
+                    break
+            await gone
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return True
+
+
+async def silent(port: int) -> bool:
+    return await drip(port, b"", b"")
+
+
+async def head_by_byte(port: int) -> bool:
+    return await drip(port, b"GET /healthz HTTP/1.1\r\n" + HEAD + b"X-Slow: ", b"x" * 1000)
+
+
+async def body_by_byte(port: int) -> bool:
+    length = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    return await drip(port, b"POST /v1/login HTTP/1.1\r\n" + HEAD + length, b"x" * 999)
+
+
+async def kept_alive(port: int) -> bool:
+    return await drip(port, b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", b"")
+
+
+async def http2_by_ping(port: int) -> bool:
+    """Speak HTTP/2, and never ask for anything but a sign of life."""
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    client.ping(b"12345678")
+    first = client.data_to_send()
+    client.ping(b"12345678")
+    return await drip(port, first, client.data_to_send() * 50)
+
+
+WAYS: tuple[Callable[[int], Awaitable[bool]], ...] = (
+    silent,
+    head_by_byte,
+    body_by_byte,
+    kept_alive,
+    http2_by_ping,
+)
+
+
+@pytest.mark.fault("F-15")
+async def test_slow_clients_are_closed_and_everybody_else_is_served(hurried: Served) -> None:
+    slow = [asyncio.ensure_future(way(port(hurried))) for way in WAYS for _ in range(40)]
+    async with hurried.client() as client:
+        while not all(each.done() for each in slow):
+            assert (await client.get("/healthz")).status_code == 200
+            await asyncio.sleep(0.1)
+    assert all(each.result() for each in slow)
+
+
+@pytest.mark.fault("F-15")
+async def test_who_reads_nothing_is_cut_off(hurried: Served) -> None:
+    """It asks for more than fits on the way, and takes nothing of it."""
+    request = b"GET /openapi.json HTTP/1.1\r\n" + HEAD + b"\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", port(hurried), limit=1)
+    async with asyncio.timeout(PATIENCE):
+        while not writer.transport.is_closing():
+            writer.write(request * 20)
+            with suppress(ConnectionError):
+                await writer.drain()
+            await asyncio.sleep(0.05)
+    assert "Traceback" not in hurried.errors.read_text()
+
+
+@pytest.mark.fault("F-15")
+async def test_who_comes_when_there_are_too_many_is_told_to_come_again(hurried: Served) -> None:
+    lines = [await asyncio.open_connection("127.0.0.1", port(hurried)) for _ in range(300)]
+    try:
+        async with hurried.client() as client:
+            full = await client.get("/healthz")
+            assert full.status_code == 503
+            assert full.headers["retry-after"] == "1"
+            async with asyncio.timeout(PATIENCE):
+                while (await client.get("/healthz")).status_code != 200:
+                    await asyncio.sleep(0.2)
+    finally:
+        for _, writer in lines:
+            writer.close()
