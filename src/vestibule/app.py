@@ -1,6 +1,5 @@
 """The ready-made service: the extension and the surfaces that the settings switch on."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quart import Quart
@@ -11,10 +10,9 @@ from vestibule.kernel.settings import Settings
 from vestibule.web import arrival, documents, health, mailbox, reading
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
+from vestibule.web.arrival import ASGI
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
-
-ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
 
 
 class _NoSessions(SecureCookieSessionInterface):
@@ -46,8 +44,8 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.before_request(arrival.check)
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
-    without = _without_websockets(app.asgi_app)
-    app.asgi_app = without  # type: ignore[method-assign, assignment]  # as its page on middleware says
+    reached = arrival.made_readable(_without_websockets(app.asgi_app))
+    app.asgi_app = reached  # type: ignore[method-assign, assignment]  # as its page on middleware says
     return app
 
 
