@@ -1,7 +1,9 @@
 """By which name, how safely, and from which page a request comes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast  # Any: as ASGI defines them
 
 import httpx
 import pytest
@@ -83,6 +85,25 @@ async def test_a_request_for_another_host_is_not_ours(world: House, name: str) -
         assert "evil" not in answer.text
     assert (await client.get("/healthz")).status_code == 200, "probes come by address"
     assert (await world.client().get("/v1/me")).status_code == 401
+
+
+async def test_a_query_that_is_not_ascii_breaks_nothing(house: World) -> None:
+    """As HTTP/2 can carry it; HTTP/1 has no sign for it."""
+    headers = [(b"host", b"auth.test")]
+    scope: dict[str, Any] = {"type": "http", "asgi": {}, "http_version": "2", "method": "GET"}
+    scope |= {"scheme": "https", "path": "/v1/me", "query_string": b"limit=\xff", "root_path": ""}
+    scope |= {"headers": headers, "client": ("127.0.0.1", 1), "server": None, "extensions": {}}
+    coming = [{"type": "http.request", "body": b"", "more_body": False}]
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop() if coming else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await house.app(cast(Any, scope), receive, send)
+    assert said[0]["status"] == 401
 
 
 async def test_every_name_of_ours_is_answered(house: World) -> None:
