@@ -123,6 +123,20 @@ async def test_development_answers_to_this_machines_names(sqlite_url: str, tmp_p
         assert (await world.client(Host="laptop.local").get("/v1/me")).status_code == 401
 
 
+async def test_letters_of_development_are_shown_to_this_machine_alone(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with World.running(sqlite_url, tmp_path, dev_remote=True) as world:
+        for client, status in (
+            (world.client(), 200),
+            (world.client(address="::1", Host="[::1]:8000"), 200),
+            (world.client(address="192.0.2.7"), 404),
+            (world.client(Host="laptop.local"), 404),
+            (world.client(**{"X-Forwarded-For": "127.0.0.1"}), 404),
+        ):
+            assert (await client.get("/dev/mailbox")).status_code == status
+
+
 async def test_what_came_to_the_proxy_in_clear_is_led_to_https(house: World) -> None:
     client = house.client(address=PROXY, **{"X-Forwarded-Proto": "http"})
     for asked, led in (

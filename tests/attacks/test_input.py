@@ -191,6 +191,18 @@ async def test_no_field_takes_a_value_of_another_kind(world: House) -> None:
 
 
 @pytest.mark.attack("A-080")
+async def test_a_profile_holds_no_number_that_json_has_not(world: House) -> None:
+    victoria = await world.member(V)
+    for literal in ("NaN", "Infinity", "-Infinity", "1e309", "-1e309", "9" * 5_000):
+        raw = f'{{"profile": {{"likes": [{literal}]}}}}'
+        answer = await victoria.patch("/v1/me", content=raw, headers=JSON)
+        # What is no JSON is refused as such; what is no number in it, as a profile.
+        assert answer.status_code == (422 if "1e309" in literal else 400), literal
+    named = {"profile": {"likes": [1e300, -0.5, 2**53]}}
+    assert (await victoria.patch("/v1/me", json=named)).json()["profile"] == named["profile"]
+
+
+@pytest.mark.attack("A-080")
 async def test_only_one_plain_json_object_in_utf8_is_a_body(world: House) -> None:
     stranger = world.client()
     right = json.dumps({"email": V, "password": PASSWORD})

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
@@ -160,6 +161,11 @@ async def test_nothing_stands_for_a_proof_that_is_not_there(world: House) -> Non
         assert (await stranger.prove(**part)).status_code == 422, part
         assert (await stranger.prove(**part, username="victoria")).status_code == 422, part
     assert (await stranger.post("/v1/accounts/verification")).status_code in (400, 415, 422)
+    for twice in (("token", "x"), ("password", "not this one"), ("username", "victoria")):
+        fields = [("token", token), ("password", PASSWORD), ("username", ""), twice]
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        page = await stranger.post("/verify-email", content=urlencode(fields), headers=form)
+        assert page.status_code == 400, "which of them it means, nobody knows"
     after = await everything(world)
     assert (after["accounts"], after["sessions"]) == (before["accounts"], before["sessions"])
     assert (await stranger.prove(sign_up=handle, code=code)).status_code == 200

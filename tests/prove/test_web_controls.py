@@ -13,6 +13,7 @@ _CAREFUL = f"{_COOKIES}::test_every_answer_tells_browsers_to_be_careful"
 _ATTRIBUTES = f"{_COOKIES}::test_the_cookie_is_ours_alone_and_dies_with_its_session"
 _FOREIGN = f"{_COOKIES}::test_another_sites_page_changes_nothing_with_our_cookie"
 _ARRIVAL = "tests/attacks/test_arrival.py"
+_MAILBOX = f"{_ARRIVAL}::test_letters_of_development_are_shown_to_this_machine_alone"
 _INPUT = "tests/attacks/test_input.py"
 _WIRE = "tests/attacks/test_over_the_wire.py"
 _ODD_NAMES = f"{_WIRE}::test_a_host_or_a_target_that_is_none_is_refused_and_breaks_nothing"
@@ -167,7 +168,7 @@ CONTROLS = {
         "web/reading.py",
         ", parse_constant=_refuse",
         "",
-        f"{_INPUT}::test_no_field_takes_a_value_of_another_kind",
+        f"{_INPUT}::test_a_profile_holds_no_number_that_json_has_not",
     ),
     "the depth of a body": Control(
         "web/reading.py",
@@ -186,7 +187,12 @@ CONTROLS = {
     "UTF-8 alone": Control(
         "web/reading.py", 'if charset.lower() not in ("utf-8", "utf8"):', "if False:", _PLAIN
     ),
-    "a form's field once": Control("web/reading.py", "len(values) > 1 or any(", "any(", _HALVES),
+    "a form's field once": Control(
+        "web/reading.py",
+        "len(values) > 1 or any(",
+        "any(",
+        "tests/attacks/test_proofs.py::test_nothing_stands_for_a_proof_that_is_not_there",
+    ),
     "a stranger on a host's route": Control(
         "web/access.py",
         "                raise NotSignedIn\n",
@@ -255,19 +261,13 @@ CONTROLS = {
         "web/device.py", "httponly=True", "httponly=False", "tests/attacks/test_limits.py"
     ),
     "the mailbox for this machine's names": Control(
-        "web/mailbox.py", "or host not in _OWN_NAMES ", "", "tests/architecture/test_routes.py"
+        "web/mailbox.py", "or host not in _OWN_NAMES ", "", _MAILBOX
     ),
     "the mailbox for this machine": Control(
-        "web/mailbox.py",
-        " or not _is_loopback(request.remote_addr)",
-        "",
-        "tests/architecture/test_routes.py",
+        "web/mailbox.py", " or not _is_loopback(request.remote_addr)", "", _MAILBOX
     ),
     "the mailbox without anybody between": Control(
-        "web/mailbox.py",
-        "if foreign or ",
-        "if ",
-        "tests/test_serve.py::test_the_mailbox_is_for_this_machine_only",
+        "web/mailbox.py", "if foreign or ", "if ", _MAILBOX
     ),
     "telling after the commit": Control(
         "kernel/unit.py",
