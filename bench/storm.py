@@ -228,6 +228,21 @@ async def on_postgresql(name: str, folder: Path) -> AsyncIterator[Figures]:
             yield await measure(subject)
 
 
+async def on_fastapi_users(name: str) -> AsyncIterator[Figures]:
+    """Put fastapi-users through the same storm, with its own defaults."""
+    async with peers.fastapi_users(PASSWORD) as (port, pid):
+        form = f"username=ada%40example.org&password={PASSWORD.replace(' ', '+')}"
+        subject = Subject(
+            name=name,
+            port=port,
+            pid=pid,
+            hasher=PasswordHasher(),
+            log_in=request("POST /auth/login", port, form, "application/x-www-form-urlencoded"),
+            who_am_i=lambda cookie: request("GET /users/me", port, cookie=cookie),
+        )
+        yield await measure(subject)
+
+
 async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--peers", action="store_true", help="fastapi-users too")
@@ -240,17 +255,8 @@ async def main() -> None:
         async for figures in on_postgresql("Vestibule, PostgreSQL", Path(folder)):
             print(figures, flush=True)
     if chosen.peers:
-        async with peers.fastapi_users(PASSWORD) as (port, pid):
-            form = f"username=ada%40example.org&password={PASSWORD.replace(' ', '+')}"
-            subject = Subject(
-                name="fastapi-users, SQLite",
-                port=port,
-                pid=pid,
-                hasher=PasswordHasher(),
-                log_in=request("POST /auth/login", port, form, "application/x-www-form-urlencoded"),
-                who_am_i=lambda cookie: request("GET /users/me", port, cookie=cookie),
-            )
-            print(await measure(subject), flush=True)
+        async for figures in on_fastapi_users("fastapi-users, SQLite"):
+            print(figures, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from vestibule.kernel.settings import Settings
 from vestibule.web import arrival, documents, health, mailbox, metrics, reading, telemetry
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
+from vestibule.web.arrival import ASGI
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
-from vestibule.web.telemetry import ASGI
 
 
 class _NoSessions(SecureCookieSessionInterface):
@@ -47,8 +47,10 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.before_request(arrival.check)
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
-    outermost = _without_websockets(telemetry.attach(app, vestibule))
-    app.asgi_app = outermost  # type: ignore[method-assign, assignment]  # as its page on middleware says
+    # As Quart's page on middleware says.
+    app.asgi_app = arrival.made_readable(app.asgi_app)  # type: ignore[method-assign, assignment]
+    told = _without_websockets(telemetry.attach(app, vestibule))
+    app.asgi_app = told  # type: ignore[method-assign, assignment]
     return app
 
 

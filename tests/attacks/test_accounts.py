@@ -408,6 +408,45 @@ async def who_asked(world: House, handles: list[str]) -> dict[str, int]:
 
 
 @pytest.mark.attack("A-102")
+async def test_names_that_look_alike_lead_no_letter_and_no_log_in_to_another(world: House) -> None:
+    """What folds to one name is one account, whose letters go where it says; the rest is apart."""
+    ada = await world.member("affe@victim.test", username="affenstra\u00dfe")
+    sent = len(await world.mails())
+    for folded in ("a\ufb00e@victim.test", "AFFE@VICTIM.TEST", "\uff41ffe@victim.test"):
+        assert (await world.client().sign_up(folded)).status_code == 202
+        assert (await world.browser().log_in(folded)).status_code == 200, folded
+    letters = (await world.mails())[sent:]
+    assert [each.to for each in letters] == ["affe@victim.test"] * 3, "to the owner, as stored"
+    assert all(each.code is None for each in letters)
+    for taken in ("AFFENSTRASSE", "affenstrasse", "a\ufb00enstrasse"):
+        assert (await world.client().sign_up(None, username=taken)).status_code == 409, taken
+
+    for apart in (
+        "\u0430ffe@victim.test",  # Cyrillic
+        "affe@v\u0456ctim.test",
+        "affe@victim.test.evil.test",
+        "affe+1@victim.test",
+        "a.ffe@victim.test",
+        "aff\u00e9@victim.test",
+        "aff\u0435@victim.test",
+        "\u0251ffe@victim.test",
+    ):
+        assert (await world.browser().log_in(apart)).status_code == 401, apart
+        assert (await world.client().sign_up(apart)).status_code == 202, apart
+        last = (await world.mails())[-1]
+        assert last.to == apart, "a mailbox of its own"
+        assert last.code is not None
+    for apart in (
+        "\u0430ffenstrasse",
+        "affenstra\u00dfe.",
+        "affen-strasse",
+        "affenstra\u0455\u0455e",
+    ):
+        assert (await world.browser().log_in(apart)).status_code == 401, apart
+    assert (await ada.get("/v1/me")).json()["email"] == "affe@victim.test"
+
+
+@pytest.mark.attack("A-102")
 async def test_twenty_spellings_at_once_become_one_account(world: House) -> None:
     local = ("josé", "JOSÉ", "jose\u0301", " josé", "\uff4aosé")
     domain = ("bücher.example", "BÜCHER.example", "xn--bcher-kva.example", "bu\u0308cher.example ")

@@ -1,7 +1,9 @@
 """By which name, how safely, and from which page a request comes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast  # Any: as ASGI defines them
 
 import httpx
 import pytest
@@ -36,6 +38,22 @@ UNLISTED = [
     "https://sub.app.test",
     "https://APP.test",
     "https://app.test, https://evil.test",
+    "https://app.test/",
+    "https://app.test#",
+    "https://app.test.",
+    "https://app.test:443",
+    "https://app.test?.evil.test",
+    "https://evil.test?.app.test",
+    "https://evil.test#.app.test",
+    "https://app.test@evil.test",
+    "https://app_test",
+    "https://evilapp.test",
+    "HTTPS://app.test",
+    " https://app.test/x",
+    "https://app.test\x0b",
+    "app.test",
+    "//app.test",
+    "*",
     "",
 ]
 
@@ -69,6 +87,25 @@ async def test_a_request_for_another_host_is_not_ours(world: House, name: str) -
     assert (await world.client().get("/v1/me")).status_code == 401
 
 
+async def test_a_query_that_is_not_ascii_breaks_nothing(house: World) -> None:
+    """As HTTP/2 can carry it; HTTP/1 has no sign for it."""
+    headers = [(b"host", b"auth.test")]
+    scope: dict[str, Any] = {"type": "http", "asgi": {}, "http_version": "2", "method": "GET"}
+    scope |= {"scheme": "https", "path": "/v1/me", "query_string": b"limit=\xff", "root_path": ""}
+    scope |= {"headers": headers, "client": ("127.0.0.1", 1), "server": None, "extensions": {}}
+    coming = [{"type": "http.request", "body": b"", "more_body": False}]
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop() if coming else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await house.app(cast(Any, scope), receive, send)
+    assert said[0]["status"] == 401
+
+
 async def test_every_name_of_ours_is_answered(house: World) -> None:
     for name in ("auth.test", "AUTH.test", "auth.test:8443", "auth.internal", "10.0.0.7"):
         assert (await house.client(Host=name).get("/v1/me")).status_code == 401, name
@@ -84,6 +121,20 @@ async def test_development_answers_to_this_machines_names(sqlite_url: str, tmp_p
         assert (await world.client(Host="evil.test").get("/v1/me")).status_code == 421
     async with World.running(sqlite_url, tmp_path, dev_remote=True) as world:
         assert (await world.client(Host="laptop.local").get("/v1/me")).status_code == 401
+
+
+async def test_letters_of_development_are_shown_to_this_machine_alone(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with World.running(sqlite_url, tmp_path, dev_remote=True) as world:
+        for client, status in (
+            (world.client(), 200),
+            (world.client(address="::1", Host="[::1]:8000"), 200),
+            (world.client(address="192.0.2.7"), 404),
+            (world.client(Host="laptop.local"), 404),
+            (world.client(**{"X-Forwarded-For": "127.0.0.1"}), 404),
+        ):
+            assert (await client.get("/dev/mailbox")).status_code == status
 
 
 async def test_what_came_to_the_proxy_in_clear_is_led_to_https(house: World) -> None:

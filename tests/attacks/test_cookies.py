@@ -103,6 +103,35 @@ async def test_a_session_id_that_was_there_before_never_becomes_ours(world: Hous
     assert (await events(world))["login.succeeded"] == 2 + len(planted) + 2
 
 
+@pytest.mark.attack("A-023")
+async def test_a_cookie_that_only_looks_like_ours_signs_nobody_in(world: House) -> None:
+    """A name with the prefix comes from us alone: what a neighbour can set must not pass for it."""
+    secret = (await world.member(V)).cookies[COOKIE].encode()
+    for name in (
+        b"vestibule",
+        b"__Secure-vestibule",
+        b"__host-vestibule",
+        b"__HOST-VESTIBULE",
+        b"=__Host-vestibule",
+        b"\xa0__Host-vestibule",
+        b"\x85__Host-vestibule",
+        b"\xe2\x80\x80__Host-vestibule",
+        b"__Host-vestibule\xa0",
+        b"__Host-vestibule[]",
+        b"__Host-vestibule.0",
+        b"%5F_Host-vestibule",
+        b'"__Host-vestibule"',
+        b"$Version=1,__Host-vestibule",
+        b"a=b,__Host-vestibule",
+        b"__Host-vestibule_device",
+    ):
+        headers = [(b"Cookie", name + b"=" + secret)]
+        answer = await world.client().get("/v1/me", headers=headers)
+        assert answer.status_code == 401, name
+    headers = [(b"Cookie", COOKIE.encode() + b"=" + secret)]
+    assert (await world.client().get("/v1/me", headers=headers)).status_code == 200
+
+
 @pytest.mark.attack("A-042")
 async def test_another_sites_page_changes_nothing_with_our_cookie(world: House) -> None:
     victim = await world.member(V)
@@ -314,10 +343,17 @@ async def test_no_answer_may_be_kept_by_a_cache(world: House) -> None:
                 answer = await client.request(method, path)
                 assert answer.headers["Cache-Control"] == "no-store", (method, path)
     assert entered.headers["Cache-Control"] == "no-store"
-    for path in ("/v1/me.css", "/v1/me/x.js", "/v1/me/"):
-        again = await (await world.member(f"{len(path)}@victim.test")).get(path)
+    victim = await world.member("w@victim.test")
+    for path in (
+        *("/v1/me.css", "/v1/me/x.js", "/v1/me/", "/v1/me//", "/v1/me;.css", "/v1/me%3b.css"),
+        *("/v1/me%00.css", "/v1/me%0a.css", "/v1/me%2f.css", "/v1/me%3f.css", "/v1/me%23.css"),
+        *("/v1/me%20", "/v1/me.", "/v1/me..", "/V1/me", "/v1/Me", "/v1//me", "/v1/me/%2e%2e/x.css"),
+        *("/static/..%2fv1/me", "/v1/me%5c.css", "/x.css/..%2fv1/me", "/v1/.%2fme"),
+    ):
+        again = await victim.get(path)
         assert again.status_code == 404, "no second name for a personal answer"
-        assert V not in again.text
+        assert "w@victim.test" not in again.text
+    assert (await victim.get("/v1/me")).json()["email"] == "w@victim.test"
 
 
 @pytest.mark.attack("A-090")
@@ -400,6 +436,7 @@ async def test_every_answer_tells_browsers_to_be_careful(world: House) -> None:
         await stranger.post("/v1/login", content=huge, headers={"Content-Type": "text/plain"}),
         await stranger.post("/verify-email", content=huge),
         await world.client(Origin="https://evil.test").post("/v1/logout"),
+        await world.client(Host="evil.test").get("/v1/me"),
         await victim.post("/v1/logout"),
     ]
     async with world.vestibule.unit() as unit:  # something that nobody foresaw
@@ -409,7 +446,7 @@ async def test_every_answer_tells_browsers_to_be_careful(world: House) -> None:
     for word in ("sessions", "SELECT", "Traceback", "asyncpg", "sqlite"):
         assert word not in answers[-1].text
     statuses = {answer.status_code for answer in answers}
-    assert {200, 204, 400, 401, 403, 404, 405, 413, 415, 422} <= statuses
+    assert {200, 204, 400, 401, 403, 404, 405, 413, 415, 421, 422} <= statuses
     for answer in answers:
         headers = answer.headers
         assert headers["Strict-Transport-Security"] == "max-age=31536000", answer.url

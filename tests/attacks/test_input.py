@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import json
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast  # Any: JSON
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,6 +17,7 @@ from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import CountingHasher, House, Kept, events, everything, face
 from tests.world import PASSWORD, Client
 from vestibule.accounts.models import Account
+from vestibule.web import reading
 
 V = "v@victim.test"
 JSON = {"Content-Type": "application/json"}
@@ -187,6 +191,18 @@ async def test_no_field_takes_a_value_of_another_kind(world: House) -> None:
 
 
 @pytest.mark.attack("A-080")
+async def test_a_profile_holds_no_number_that_json_has_not(world: House) -> None:
+    victoria = await world.member(V)
+    for literal in ("NaN", "Infinity", "-Infinity", "1e309", "-1e309", "9" * 5_000):
+        raw = f'{{"profile": {{"likes": [{literal}]}}}}'
+        answer = await victoria.patch("/v1/me", content=raw, headers=JSON)
+        # What is no JSON is refused as such; what is no number in it, as a profile.
+        assert answer.status_code == (422 if "1e309" in literal else 400), literal
+    named = {"profile": {"likes": [1e300, -0.5, 2**53]}}
+    assert (await victoria.patch("/v1/me", json=named)).json()["profile"] == named["profile"]
+
+
+@pytest.mark.attack("A-080")
 async def test_only_one_plain_json_object_in_utf8_is_a_body(world: House) -> None:
     stranger = world.client()
     right = json.dumps({"email": V, "password": PASSWORD})
@@ -245,6 +261,55 @@ async def test_no_depth_of_nesting_is_too_much_for_us(world: House) -> None:
                 answer = await stranger.post("/v1/accounts", content=body, headers=JSON)
                 assert 400 <= answer.status_code < 500, depth
     assert (await stranger.sign_up(V)).status_code == 202
+
+
+@pytest.mark.attack("A-025")
+async def test_no_text_is_taken_for_sql(world: House) -> None:
+    await world.member("w@victim.test")
+    victoria, stranger = await world.member(V, username="victoria"), world.client()
+    before = await everything(world, but=LOGS)
+    for text in (
+        "' or 1=1 --",
+        "' or '1'='1",
+        "victoria' --",
+        "victoria'; drop table accounts; --",
+        "victoria%",
+        "victori?",
+        "$1",
+        ":key",
+        "\\' or 1=1 --",
+        "x' union select password_hash from accounts --",
+        "'||(select pg_sleep(3))||'",
+        "x'; select pg_sleep(3); --",
+        "'||randomblob(100000000)||'",
+        "%' or '1'='1",
+    ):
+        start = time.perf_counter()
+        answers = [
+            await stranger.log_in(text),
+            await stranger.log_in("victoria", text),
+            await stranger.prove(sign_up=text, code=text),
+            await stranger.prove(token=text, password=text),
+            await stranger.post("/v1/accounts/verification/letters", json={"sign_up": text}),
+            await stranger.sign_up(text),
+            await stranger.sign_up(None, username=text),
+            await victoria.get("/v1/me/sessions", params={"cursor": text}),
+            await victoria.get("/v1/me/sessions", params={"limit": text}),
+            await victoria.get("/v1/me/sessions", params={"sort": text}),
+            await victoria.delete(f"/v1/me/sessions/{quote(text, safe='')}"),
+            await world.client(Cookie=f"__Host-vestibule={quote(text)}").get("/v1/me"),
+        ]
+        found = [each.status_code for each in answers]
+        assert found[:4] == [401, 401, 400, 400], text
+        assert found[4] == 202, "as for every handle that nobody has"
+        assert found[5:] == [422, 422, 422, 422, 422, 404, 401], text
+        assert time.perf_counter() - start < 2, "nobody slept"
+    assert (await stranger.log_in("v_ctoria")).status_code == 401
+    assert await everything(world, but=LOGS) == before
+    named = {"given_name": "Robert'); drop table accounts; --", "profile": {"a": "' or 1=1"}}
+    assert (await victoria.patch("/v1/me", json=named)).status_code == 200
+    kept = (await victoria.get("/v1/me")).json()
+    assert {name: kept[name] for name in named} == named
 
 
 @pytest.mark.attack("A-081")
@@ -367,6 +432,27 @@ async def test_what_is_too_long_is_refused_before_anything_is_hashed(
         assert await everything(world) == rows
         assert (await world.browser().log_in(V)).status_code == 200
         assert (await stranger.prove(token=token, password=PASSWORD)).status_code == 200
+
+
+@pytest.mark.attack("A-083")
+async def test_a_body_that_does_not_arrive_is_given_up(
+    world: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BODY_TIMEOUT", 0.2)
+    whole = json.dumps({"email": V, "password": PASSWORD}).encode()
+
+    async def dripping(wait: float) -> AsyncIterator[bytes]:
+        yield whole[:10]
+        await asyncio.sleep(wait)
+        yield whole[10:]
+
+    for path in ("/v1/accounts", "/v1/logout", "/verify-email", "/v1/accounts/verification"):
+        async with asyncio.timeout(5):
+            late = await world.client().post(path, content=dripping(60), headers=JSON)
+        assert late.status_code == 408, path
+    assert (await everything(world))["challenges"] == []
+    asked = await world.client().post("/v1/accounts", content=dripping(0.01), headers=JSON)
+    assert asked.status_code == 202
 
 
 @pytest.mark.attack("A-083")

@@ -52,6 +52,30 @@ async def test_no_request_line_and_no_second_host_moves_a_link(served: Wire) -> 
     assert await is_well(served)
 
 
+@pytest.mark.attack("A-006")
+async def test_a_host_or_a_target_that_is_none_is_refused_and_breaks_nothing(served: Wire) -> None:
+    for name in (b"a" * 64, b"a" * 64 + b".test", b"9" * 300, b"a..b", b".", b"\xff" * 80, b"[::1"):
+        assert await served.request("GET /v1/me HTTP/1.1", host=[name]) == 421, name
+        assert await served.request("GET /healthz HTTP/1.1", host=[name]) == 200, name
+    for target, status in (
+        ("?", 302),
+        ("?v1/me", 302),
+        ("v1/me", 401),
+        (".evil.test/v1/me", 404),
+        ("@evil.test", 404),
+        ("*", 404),
+        ("http://[/v1/me", 302),
+        ("http://evil.test/v1/me", 401),
+        ("http:v1/me", 401),
+        ("/\\evil.test", 404),
+    ):
+        assert await served.request(f"GET {target} HTTP/1.1") == status, target
+        assert await served.request(f"POST {target} HTTP/1.1") in (404, 405), target
+    assert await served.request("GET /v1/me HTTP/1.1") == 401
+    assert await is_well(served)
+    assert "Traceback" not in served.said.read_text()
+
+
 @pytest.mark.attack("A-079")
 async def test_broken_credentials_over_the_wire_leave_the_process_well(served: Wire) -> None:
     line = "GET /v1/me HTTP/1.1"

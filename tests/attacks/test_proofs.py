@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
@@ -132,6 +133,42 @@ class Held:
 
     async def a_name(self, secret: str) -> httpx.Response:
         return await self.world.client().log_in(secret)
+
+
+@pytest.mark.attack("A-015")
+async def test_nothing_stands_for_a_proof_that_is_not_there(world: House) -> None:
+    """Rows without a link or a code, spent ones and such as can never be proved, match nothing."""
+    await world.member("taken@victim.test")
+    stranger = world.client()
+    dead = (await stranger.sign_up("taken@victim.test")).json()["sign_up"]
+    handle, code, token = await asks(world, stranger)
+    before = await everything(world)
+    nothings = ["", " ", "null", "None", "undefined", "true", "0", "0" * 64, "vlnk_", "vsup_", "-"]
+    nothings += ["vlnk_" + "A" * 43, "vlnk_undefined", "%00", "[]", "{}", "*", code[:4]]
+    for nothing in nothings:
+        for proof in (
+            {"token": nothing, "password": PASSWORD},
+            {"sign_up": nothing, "code": code},
+            {"sign_up": nothing, "code": nothing},
+            {"sign_up": dead, "code": nothing},
+        ):
+            answer = await stranger.prove(**proof)
+            assert answer.status_code in (400, 429), proof
+        page = await stranger.post("/verify-email", data={"token": nothing, "password": PASSWORD})
+        assert page.status_code == 400, nothing
+        assert "Set-Cookie" not in page.headers
+    for part in ({}, {"sign_up": handle}, {"code": code}, {"token": token}, {"password": PASSWORD}):
+        assert (await stranger.prove(**part)).status_code == 422, part
+        assert (await stranger.prove(**part, username="victoria")).status_code == 422, part
+    assert (await stranger.post("/v1/accounts/verification")).status_code in (400, 415, 422)
+    for twice in (("token", "x"), ("password", "not this one"), ("username", "victoria")):
+        fields = [("token", token), ("password", PASSWORD), ("username", ""), twice]
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        page = await stranger.post("/verify-email", content=urlencode(fields), headers=form)
+        assert page.status_code == 400, "which of them it means, nobody knows"
+    after = await everything(world)
+    assert (after["accounts"], after["sessions"]) == (before["accounts"], before["sessions"])
+    assert (await stranger.prove(sign_up=handle, code=code)).status_code == 200
 
 
 @pytest.mark.attack("A-016")

@@ -308,9 +308,11 @@ async def test_a_guard_that_guards_nothing_stops_the_start(
     vestibule = made(sqlite_url, tmp_path)
     app = mount(Quart("host"), vestibule)
     mistake(app)
-    with pytest.raises(CannotStart, match=r"^/open "):
-        await app.startup()
-    await vestibule.stop()
+    try:
+        with pytest.raises(CannotStart, match=r"^/open "):
+            await app.startup()
+    finally:
+        await vestibule.stop()
 
 
 def test_a_class_is_not_decorated_itself() -> None:

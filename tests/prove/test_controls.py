@@ -773,23 +773,28 @@ CONTROLS = {
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
-    control = CONTROLS[name]
+    failed = take_out(CONTROLS[name], tmp_path)
+    print(f"\n  without {name}: {failed}")  # noqa: T201
+
+
+def take_out(control: Control, place: Path) -> str:
+    """Take a control out of a copy in `place`; return the test that failed without it."""
     for part in ("src", "tests", "alembic", "docs"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / part, tmp_path)
-    source = tmp_path / "src" / "vestibule" / control.file
+        shutil.copy(ROOT / part, place)
+    source = place / "src" / "vestibule" / control.file
     text = source.read_text()
     assert text.count(control.before) == 1, "the control is written otherwise by now"
     source.write_text(text.replace(control.before, control.after))
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "--no-cov", control.test],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(place / "src")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 1, ran.stdout[-2000:] + ran.stderr[-2000:]
     failed = [line for line in ran.stdout.splitlines() if line.startswith("FAILED")]
-    print(f"\n  without {name}: {failed[0].partition(' - ')[0]}")  # noqa: T201
+    return failed[0].partition(" - ")[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.storm import Figures, measure, on_postgresql, vestibule
+from bench.storm import Figures, measure, on_fastapi_users, on_postgresql, vestibule
 from vestibule.kernel.cores import cores
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.fault("F-14")]
@@ -26,3 +26,12 @@ async def test_a_storm_on_sqlite_holds_nobody_up(tmp_path: Path) -> None:
 async def test_a_storm_on_postgresql_holds_nobody_up(tmp_path: Path) -> None:
     async for figures in on_postgresql("Vestibule, PostgreSQL", tmp_path):
         hold(figures)
+
+
+async def test_the_same_storm_beside_fastapi_users(tmp_path: Path) -> None:
+    async with vestibule("Vestibule, SQLite", tmp_path) as subject:
+        ours = await measure(subject)
+    async for theirs in on_fastapi_users("fastapi-users, SQLite"):
+        print(f"\n  {ours}\n  {theirs}")  # noqa: T201
+        print(f"  who-am-I in the storm, theirs : ours {theirs.storm_p99 / ours.storm_p99:.0f}")  # noqa: T201
+        assert ours.storm_p99 / ours.quiet_p99 < theirs.storm_p99 / theirs.quiet_p99

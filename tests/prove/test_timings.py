@@ -13,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.processes import serving
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD
 from vestibule.kernel.database import FairPool
 from vestibule.kernel.database_url import dialect_url
-from vestibule.kernel.passwords import STANDARD
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
 
@@ -30,56 +29,12 @@ async def timed(ask: Asking, status: int) -> float:
     return time.perf_counter() - start
 
 
-async def alternating(pairs: int, one: Asking, other: Asking, status: int) -> tuple[float, float]:
-    """Return the median time of each, taken in turns so that both meet the same weather."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(pairs):
-        times[0].append(await timed(one, status))
-        times[1].append(await timed(other, status))
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
 def p99(times: list[float]) -> float:
     return statistics.quantiles(times, n=100)[98]
 
 
 def say(what: str, **figures: float) -> None:
     print(f"\n  {what}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))  # noqa: T201
-
-
-@pytest.mark.attack("A-048")
-async def test_a_log_in_takes_as_long_for_a_stranger_as_for_an_account(
-    database_url: str, tmp_path: Path
-) -> None:
-    async with World.running(database_url, tmp_path, hasher=STANDARD) as world:
-        await world.member()
-        client = world.client()
-        known, unknown = await alternating(
-            500,
-            lambda: client.log_in(password="not this one"),
-            lambda: client.log_in("bob@example.org", "not this one"),
-            401,
-        )
-    say("log-in, known : unknown", known_ms=known * 1e3, ratio=known / unknown)
-    assert 0.95 < known / unknown < 1.05
-
-
-@pytest.mark.attack("A-048")
-async def test_a_sign_up_takes_as_long_for_a_taken_address_as_for_a_free_one(
-    database_url: str, tmp_path: Path
-) -> None:
-    async with World.running(database_url, tmp_path, hasher=STANDARD) as world:
-        await world.member()
-        client = world.client()
-        numbers = iter(range(10_000))
-        taken, free = await alternating(
-            500,
-            client.sign_up,
-            lambda: client.sign_up(f"{next(numbers)}@example.org"),
-            202,
-        )
-    say("sign-up, taken : free", taken_ms=taken * 1e3, ratio=taken / free)
-    assert 0.95 < taken / free < 1.05
 
 
 async def test_who_am_i_is_answered_while_64_clients_log_in(

@@ -1,5 +1,7 @@
 """By which name and how safely a request came to the ready-made service."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from quart import redirect, request
@@ -10,6 +12,9 @@ from vestibule.kernel.errors import HttpsRequired, WrongHost
 from vestibule.kernel.settings import origin_of
 from vestibule.web import network
 
+ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
+
+_NOBODYS = b"name.invalid"  # RFC 6761, 6.4
 _HEALTH = frozenset({"/healthz", "/readyz"})  # asked by address, without a proxy in between
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -49,3 +54,46 @@ def _own_names() -> set[str | None]:
     settings = current_vestibule().settings
     own = {urlsplit(origin_of(settings.base_url)).hostname, *settings.allowed_hosts}
     return own | _LOCAL if settings.in_development else own
+
+
+def made_readable(app: ASGI) -> ASGI:
+    """Write anew what Quart and Werkzeug would fail to read before anybody of ours is asked.
+
+    A Host that DNS could not hold becomes a name that is nobody's, so that `check` refuses it. A
+    target that is no path becomes one, and a query that is not ASCII is escaped.
+    """
+
+    async def read(scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI defines them
+        if scope["type"] == "http":
+            scope = scope | {
+                "headers": [
+                    (name, _NOBODYS if name.lower() == b"host" and not _is_name(value) else value)
+                    for name, value in scope["headers"]
+                ],
+                "path": _path(scope["path"]),
+                "query_string": quote(scope["query_string"], safe=_ASCII).encode(),
+            }
+        await app(scope, receive, send)
+
+    return read
+
+
+def _path(target: str) -> str:
+    """Return the path of a request's target, which may be a whole URL (RFC 9112, 3.2.2)."""
+    if target.startswith("/"):
+        return target
+    try:
+        return f"/{urlsplit(target).path.lstrip('/')}"
+    except ValueError:
+        return "/"
+
+
+def _is_name(host: bytes) -> bool:
+    try:
+        host.decode("latin-1").lower().partition(":")[0].encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+_ASCII = bytes(range(128))

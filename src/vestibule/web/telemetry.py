@@ -7,7 +7,6 @@ around the whole app, so that requests which are refused, cut off or fail are to
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,12 @@ from vestibule.extension import Vestibule, current_vestibule
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings import variable
 from vestibule.web import network
+from vestibule.web.arrival import ASGI
 from vestibule.web.seen import KEY, Seen, seen
 
 if TYPE_CHECKING:  # an extra: imported where it is switched on
     from vestibule.web.tracing import Tracing
 
-ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
 
 log = logging.getLogger("vestibule.requests")
 
