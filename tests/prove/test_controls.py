@@ -30,8 +30,8 @@ class Control:
 CONTROLS = {
     "the decoy": Control(
         "kernel/passwords.py",
-        "self._verify(password, hashed or self._decoy)",
-        "bool(hashed) and self._verify(password, hashed or '')",
+        "right = await self._run(lambda: self._verify(password, checked))",
+        "right = bool(hashed) and await self._run(lambda: self._verify(password, checked))",
         "tests/attacks/test_accounts.py::test_known_and_unknown_cost_the_same_work",
     ),
     "the commit on a refusal": Control(

@@ -158,10 +158,14 @@ async def opening(
                 await _finish(unit, reading=reading)
                 raise
             await _finish(unit, reading=reading)
+    except DatabaseUnavailable as error:
+        means.database.absence.tell(error)
+        raise
     except (DBAPIError, PoolTimeoutError, TimeoutError, ConnectionError) as error:
         # A statement that takes too long ends with a TimeoutError of the driver's, untranslated.
         if not is_passing(error):
             raise
+        means.database.absence.tell(error)
         undone = is_undone(error, committing=unit is not None and unit.committing)
         raise DatabaseUnavailable(_RETRY_AFTER, undone=undone) from error
 
