@@ -8,7 +8,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import cast
 
@@ -155,10 +155,11 @@ async def test_a_server_is_as_large_after_clients_that_cut_their_connections(
     async with (
         MailgunStub() as provider,
         Fleet(tmp_path, 1, **mailgun(provider, database_url)) as fleet,
+        AsyncExitStack() as stack,
     ):
         [served] = fleet.servers
         pid, database = served.process.pid, Database(database_url)
-        crowd = Crowd(fleet.ports)
+        crowd = stack.enter_context(closing(Crowd(fleet.ports)))
         await crowd.settle()
 
         async def clients() -> int:
@@ -182,6 +183,5 @@ async def test_a_server_is_as_large_after_clients_that_cut_their_connections(
         assert after[1] <= 10
         assert after[2] < before[2] * 1.05 + 4096
         assert await crowd.who_am_i() == 200
-        crowd.close()
         await database.close()
     gc.collect()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -59,19 +60,24 @@ async def test_servers_killed_while_people_sign_up_lose_no_letter(
     database = Database(database_url)
     async with MailgunStub() as provider:
         count = 1 if database.is_sqlite else 3
-        async with Fleet(tmp_path, count, **mailgun(provider, database_url)) as fleet:
-            crowd = Crowd(fleet.ports)
+        async with (
+            Fleet(tmp_path, count, **mailgun(provider, database_url)) as fleet,
+            AsyncExitStack() as stack,
+        ):
+            crowd = stack.enter_context(closing(Crowd(fleet.ports)))
             stop = asyncio.Event()
             people = [
                 asyncio.create_task(sign_up_without_pause(crowd, provider, sign_ups, stop))
                 for _ in range(6)
             ]
             while fleet.kills < kills:
-                await asyncio.sleep(random.uniform(0.1, 0.6))
+                due = sign_ups * (fleet.kills + 1) // (kills + 1)
+                while len(crowd.told.asked) < due:
+                    await asyncio.sleep(0.002)
+                await asyncio.sleep(random.uniform(0, 0.05))
                 await fleet.kill_one()
             stop.set()
             await asyncio.gather(*people)
-            crowd.close()
             if kills < 100:
                 await nothing_queued(database)
                 await end_leases(database)  # of the dead; the living have nothing to send

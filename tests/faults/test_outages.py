@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ async def test_a_crash_of_the_database_is_over_when_the_database_is_back(
 ) -> None:
     async with MailgunStub() as provider:
         variables = mailgun(provider, postgres_url) | {"VESTIBULE_DATABASE_POOL_SIZE": f"{POOL}"}
-        async with Fleet(tmp_path, 3, **variables) as fleet:
+        async with Fleet(tmp_path, 3, **variables) as fleet, AsyncExitStack() as stack:
             processes = [served.process.pid for served in fleet.servers]
-            crowd = Crowd(fleet.ports)
+            crowd = stack.enter_context(closing(Crowd(fleet.ports)))
             await crowd.settle()
             stop = asyncio.Event()
             traffic = asyncio.create_task(crowd.at_a_rate(a_second, until=stop))
@@ -76,7 +77,6 @@ async def test_a_crash_of_the_database_is_over_when_the_database_is_back(
             assert all(served.process.returncode is None for served in fleet.servers)
             await all_well(crowd, times=60)
             assert await connections(postgres, postgres_url) <= 3 * POOL
-            crowd.close()
     bad = failed(told)
     last = max((each.at + each.took - gaps[-1][1] for each in bad), default=0)
     print(  # noqa: T201
@@ -101,8 +101,8 @@ async def test_a_server_that_cannot_reach_its_database_says_so_and_lives(
 ) -> None:
     async with MailgunStub() as provider, proxy(socket_of(postgres.folder)) as front:
         variables = mailgun(provider, through(front, postgres_url))
-        async with Fleet(tmp_path, 1, **variables) as fleet:
-            crowd = Crowd(fleet.ports)
+        async with Fleet(tmp_path, 1, **variables) as fleet, AsyncExitStack() as stack:
+            crowd = stack.enter_context(closing(Crowd(fleet.ports)))
             await crowd.settle()
             crowd.outcomes.clear()
             front.swallow()
@@ -120,7 +120,6 @@ async def test_a_server_that_cannot_reach_its_database_says_so_and_lives(
                 while await crowd.who_am_i() != 200:
                     await asyncio.sleep(0.1)
             await all_well(crowd, times=20)
-            crowd.close()
     bad = [each for each in told if each.what != "healthz"]
     print(  # noqa: T201
         f"\n  packets dropped for {seconds} s: {figures(bad)}; "

@@ -48,6 +48,8 @@ class Door:
         """
         try:
             async with asyncio.timeout(_LONGEST):
+                if self._streams is not None and self._streams[0].at_eof():
+                    self.close()  # it rested for too long
                 if self._streams is None:
                     self._streams = await asyncio.open_connection("127.0.0.1", self.port)
                 return await self._ask(

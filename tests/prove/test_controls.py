@@ -354,6 +354,33 @@ CONTROLS = {
         "            if False\n",
         "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
     ),
+    "the age of letters": Control(
+        "courier/outbox.py",
+        ".order_by(Letter.id)\n        .limit(most)",
+        ".order_by(Letter.next_try_at)\n        .limit(most)",
+        "tests/faults/test_mail_outage.py::"
+        "test_after_an_outage_all_letters_leave_oldest_first_and_none_that_is_out_of_date",
+    ),
+    "the reason in the log": Control(
+        "kernel/unit.py",
+        "        means.database.absence.tell(error)\n        undone",
+        "        undone",
+        "tests/faults/test_sqlite.py::"
+        "test_where_the_file_takes_no_writes_people_are_told_and_the_log_says_why",
+    ),
+    "the bound of what a hash may cost": Control(
+        "kernel/passwords.py",
+        "return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
+        "return True",
+        "tests/faults/test_poison.py::test_a_corrupt_hash_is_a_wrong_password_and_costs_no_more",
+    ),
+    "what a broken connection is": Control(
+        "kernel/passing.py",
+        "broken = isinstance(error, DBAPIError) and error.connection_invalidated",
+        "broken = False",
+        "tests/faults/test_database.py::TestGone::"
+        "test_connections_that_died_while_they_rested_cost_nobody_an_answer",
+    ),
 }
 
 
