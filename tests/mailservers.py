@@ -268,7 +268,11 @@ class MailgunStub(_Stub):
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._transports.add(writer.transport)
-        posted = await _read(reader)
+        try:
+            posted = await _read(reader)
+        except (asyncio.IncompleteReadError, ConnectionError):  # who asked was killed meanwhile
+            writer.close()
+            return
         self.posted.append(posted)
         answer = self.next_answer() or Answer()
         if answer == HANG:

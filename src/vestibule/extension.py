@@ -22,12 +22,13 @@ from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
+from vestibule.kernel.means import NOBODY, Caller, Means
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
-from vestibule.kernel.unit import NOBODY, Caller, Means, Unit, opening, running
+from vestibule.kernel.unit import Unit, opening, running
 from vestibule.sessions import store
 from vestibule.throttle.choose import choose as choose_counters
 from vestibule.throttle.in_memory import InMemory

@@ -10,7 +10,8 @@ from typing import Protocol
 from vestibule.accounts import challenges
 from vestibule.courier import outbox
 from vestibule.kernel.errors import VestibuleError
-from vestibule.kernel.unit import Means, Unit, running
+from vestibule.kernel.means import Means
+from vestibule.kernel.unit import Unit, running
 from vestibule.sessions import store
 from vestibule.throttle import counters
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from vestibule.accounts import challenges
 from vestibule.courier import outbox
+from vestibule.kernel.means import Means
 from vestibule.kernel.sealed import Sealed, reseal
-from vestibule.kernel.unit import Means, running
+from vestibule.kernel.unit import running
 
 BATCH = 200
 _REST = 0.02  # seconds after a batch, so that others get their turn: SQLite has one writer

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from vestibule.courier import letters
 from vestibule.courier.browser import browser_name, network_name
 from vestibule.courier.rendering import Rendered, Templates, Unrenderable, spoken
+from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
-from vestibule.kernel.unit import Caller
 
 NOW = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
 TOKEN = "vlnk_8sQm2-Zr4KcW0yTtq7bVnE1xPz"

@@ -45,8 +45,8 @@ async def end_leases(database: Database) -> None:
         )
 
 
-async def all_sent(database: Database) -> None:
-    async with asyncio.timeout(20):
+async def all_sent(database: Database, *, within: float = 20) -> None:
+    async with asyncio.timeout(within):
         while True:
             async with database.engine.begin() as connection:
                 waiting = await connection.scalar(

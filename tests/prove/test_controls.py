@@ -30,8 +30,8 @@ class Control:
 CONTROLS = {
     "the decoy": Control(
         "kernel/passwords.py",
-        "self._verify(password, hashed or self._decoy)",
-        "bool(hashed) and self._verify(password, hashed or '')",
+        "right = await self._run(lambda: self._verify(password, checked))",
+        "right = bool(hashed) and await self._run(lambda: self._verify(password, checked))",
         "tests/attacks/test_accounts.py::test_known_and_unknown_cost_the_same_work",
     ),
     "the commit on a refusal": Control(
@@ -767,6 +767,33 @@ CONTROLS = {
         "        if not await worker.serves():\n            return False\n",
         "",
         "tests/test_workers.py::test_settings_that_are_wrong_by_now_leave_the_old_workers_at_work",
+    ),
+    "the age of letters": Control(
+        "courier/outbox.py",
+        ".order_by(Letter.id)\n        .limit(most)",
+        ".order_by(Letter.next_try_at)\n        .limit(most)",
+        "tests/faults/test_mail_outage.py::"
+        "test_after_an_outage_all_letters_leave_oldest_first_and_none_that_is_out_of_date",
+    ),
+    "the reason in the log": Control(
+        "kernel/unit.py",
+        "        means.database.absence.tell(error)\n        undone",
+        "        undone",
+        "tests/faults/test_sqlite.py::"
+        "test_where_the_file_takes_no_writes_people_are_told_and_the_log_says_why",
+    ),
+    "the bound of what a hash may cost": Control(
+        "kernel/passwords.py",
+        "return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
+        "return True",
+        "tests/faults/test_poison.py::test_a_corrupt_hash_is_a_wrong_password_and_costs_no_more",
+    ),
+    "what a broken connection is": Control(
+        "kernel/passing.py",
+        "broken = isinstance(error, DBAPIError) and error.connection_invalidated",
+        "broken = False",
+        "tests/faults/test_database.py::TestGone::"
+        "test_connections_that_died_while_they_rested_cost_nobody_an_answer",
     ),
 }
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from vestibule.courier.browser import browser_name, network_name
+from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
-from vestibule.kernel.unit import Caller
 
 _NEWS = timedelta(days=3)  # how long it is worth telling somebody something
 

@@ -76,7 +76,8 @@ async def claim(unit: Unit, *, most: int, lease: timedelta) -> Sequence[Letter]:
     due = (
         select(Letter.id)
         .where(Letter.state.in_((State.QUEUED, State.SENDING)), Letter.next_try_at <= unit.now)
-        .order_by(Letter.next_try_at)
+        # By age: after an outage all wait, each for a while of its own.
+        .order_by(Letter.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )

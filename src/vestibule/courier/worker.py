@@ -18,8 +18,9 @@ from vestibule.courier.rendering import Templates, Unrenderable
 from vestibule.courier.transports import Message, Misconfigured, Permanent, Temporary, Transport
 from vestibule.kernel import mailboxes
 from vestibule.kernel.errors import VestibuleError
+from vestibule.kernel.means import Means
 from vestibule.kernel.seal import Unsealable
-from vestibule.kernel.unit import Means, Unit, running
+from vestibule.kernel.unit import Unit, running
 
 log = logging.getLogger("vestibule.courier")
 

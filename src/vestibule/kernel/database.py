@@ -30,6 +30,7 @@ from sqlalchemy.util import await_only
 from vestibule.kernel import sqlite
 from vestibule.kernel.database_url import dialect_url, hosts
 from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.kernel.passing import Absence
 
 _RETRY_AFTER = 5
 # Seconds. A unit waits as long as a statement may take, and letting go of a server that does not
@@ -121,6 +122,7 @@ class Database:
     """Two ways to the same tables: transactions that may write, and single reads."""
 
     def __init__(self, url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> None:
+        self.absence = Absence()
         parsed = dialect_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from vestibule.kernel.errors import Busy
@@ -24,6 +24,10 @@ T = TypeVar("T")
 # OWASP Password Storage: 19 MiB, t=2, p=1; said in full because the library's default costs 5 times
 # as much time and 3 times as much memory.
 STANDARD = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+# A hash says itself what checking it costs. Beyond this one is corrupt, and would cost everybody.
+_MOST_MEMORY = 262_144  # KiB
+_MOST_PASSES = 16
 
 _NICENESS = 10
 _WAITING_A_THREAD = 80  # about two seconds of work at 25 ms a hash
@@ -64,11 +68,14 @@ class Passwords:
     async def matches(self, password: str, hashed: str | None) -> bool:
         """Tell whether `hashed` was made from `password`; without a hash, spend the time anyway.
 
+        A hash that is none, or costs more than any should, is nobody's.
+
         Raises:
             Busy: the queue is full.
         """
-        right = await self._run(lambda: self._verify(password, hashed or self._decoy))
-        return right and bool(hashed)  # the decoy is nobody's
+        checked = hashed if hashed and _is_affordable(hashed) else self._decoy
+        right = await self._run(lambda: self._verify(password, checked))
+        return right and checked == hashed  # the decoy is nobody's
 
     def outdated(self, hashed: str) -> bool:
         """Tell whether `hashed` was made with other parameters than those of today."""
@@ -108,6 +115,14 @@ class Passwords:
     def _give_back(self, _done: Future[T]) -> None:
         with self._guard:
             self._taken -= 1
+
+
+def _is_affordable(hashed: str) -> bool:
+    try:
+        cost = extract_parameters(hashed)
+    except InvalidHashError:
+        return False
+    return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
 
 
 def _step_back() -> None:

@@ -16,17 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
-from vestibule.kernel.client import Client
-from vestibule.kernel.clock import Clock
-from vestibule.kernel.counting import Counters
-from vestibule.kernel.database import PATIENCE, Database
+from vestibule.kernel.database import PATIENCE
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
-from vestibule.kernel.metrics import Metrics
+from vestibule.kernel.means import NOBODY, Caller, Means
 from vestibule.kernel.passing import is_passing, is_undone
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
-from vestibule.kernel.signals import Happened, Signals
+from vestibule.kernel.signals import Happened
 from vestibule.kernel.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -34,38 +31,6 @@ T = TypeVar("T")
 _RETRY_AFTER = 5
 _TRIES = 3
 _ONLY_READS = "a reading unit cannot write"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who is at the other end, as far as the network tells; `network` is what limits count."""
-
-    address: str | None = None
-    user_agent: str | None = None
-    network: str | None = None
-
-
-NOBODY = Caller()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Means:
-    """What every unit of one Vestibule works with."""
-
-    settings: Settings
-    database: Database
-    passwords: Passwords
-    seals: Seals
-    clock: Clock
-    wake_courier: Callable[[], None]
-    signals: Signals
-    metrics: Metrics
-    client: Client
-    counters: Counters
-    # What concerns this process alone, and is forgotten with it.
-    counters_here: Counters
-    # Sessions used since their rows were last written.
-    touched: set[UUID]
 
 
 @dataclass
@@ -170,10 +135,14 @@ async def opening(
                 await _finish(unit, reading=reading)
                 raise
             await _finish(unit, reading=reading)
+    except DatabaseUnavailable as error:
+        means.database.absence.tell(error)
+        raise
     except (DBAPIError, PoolTimeoutError, TimeoutError, ConnectionError) as error:
         # A statement that takes too long ends with a TimeoutError of the driver's, untranslated.
         if not is_passing(error):
             raise
+        means.database.absence.tell(error)
         undone = is_undone(error, committing=unit is not None and unit.committing)
         raise DatabaseUnavailable(_RETRY_AFTER, undone=undone) from error
 

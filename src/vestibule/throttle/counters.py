@@ -16,8 +16,9 @@ from vestibule.kernel.counting import Count, Reached
 from vestibule.kernel.database import Base
 from vestibule.kernel.errors import TooManyAttempts
 from vestibule.kernel.limits import TABLE, Limit
+from vestibule.kernel.means import Means
 from vestibule.kernel.removal import remove
-from vestibule.kernel.unit import Means, Unit
+from vestibule.kernel.unit import Unit
 
 log = logging.getLogger("vestibule.throttle")
 

@@ -16,8 +16,8 @@ from vestibule.accounts import queries
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
-from vestibule.kernel.unit import Caller
 from vestibule.sessions.store import Opened
 from vestibule.web import network
 from vestibule.web.seen import seen

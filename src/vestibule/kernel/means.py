@@ -1,0 +1,47 @@
+"""What every unit of one Vestibule works with, and who is at the other end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from vestibule.kernel.client import Client
+from vestibule.kernel.clock import Clock
+from vestibule.kernel.counting import Counters
+from vestibule.kernel.database import Database
+from vestibule.kernel.metrics import Metrics
+from vestibule.kernel.passwords import Passwords
+from vestibule.kernel.seal import Seals
+from vestibule.kernel.settings import Settings
+from vestibule.kernel.signals import Signals
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is at the other end, as far as the network tells; `network` is what limits count."""
+
+    address: str | None = None
+    user_agent: str | None = None
+    network: str | None = None
+
+
+NOBODY = Caller()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What every unit of one Vestibule works with."""
+
+    settings: Settings
+    database: Database
+    passwords: Passwords
+    seals: Seals
+    clock: Clock
+    wake_courier: Callable[[], None]
+    signals: Signals
+    metrics: Metrics
+    client: Client
+    counters: Counters
+    # What concerns this process alone, and is forgotten with it.
+    counters_here: Counters
+    # Sessions used since their rows were last written.
+    touched: set[UUID]
