@@ -768,6 +768,12 @@ CONTROLS = {
         "",
         "tests/test_workers.py::test_settings_that_are_wrong_by_now_leave_the_old_workers_at_work",
     ),
+    "answers that do not wait for more": Control(
+        "server.py",
+        "socket.SOCK_STREAM, socket.IPPROTO_TCP)",
+        "socket.SOCK_STREAM)",
+        "tests/test_serve.py::test_no_answer_waits_for_more_to_be_sent_with_it",
+    ),
     "the age of letters": Control(
         "courier/outbox.py",
         ".order_by(Letter.id)\n        .limit(most)",
