@@ -51,7 +51,8 @@ async def log_in(
         TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
     """
-    account = await queries.by_identifier(unit, identifier)
+    async with unit.glance() as glance:
+        account = await queries.by_identifier(glance, identifier)
     seen = account.password_hash if account and _may_enter(unit, account) else None
     known = devices.recognise(unit, account, device)
     try:
