@@ -16,7 +16,7 @@ from typing import cast
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.protocol.ws_stream import WSStream
@@ -113,6 +113,7 @@ class Connection(TCPServer):
     """One connection, in HTTP/1.1 or HTTP/2."""
 
     _speaks_http2 = False
+    _left = False
 
     def ask_to_leave(self) -> None:
         """Tell an HTTP/2 client to send no further request here; HTTP/1 is told in an answer."""
@@ -121,7 +122,8 @@ class Connection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if not isinstance(event, RawData):
-            await super().protocol_send(event)
+            if not (self._left and isinstance(event, Updated)):
+                await super().protocol_send(event)
             return
         try:
             async with asyncio.timeout(_UNREAD):
@@ -135,6 +137,13 @@ class Connection(TCPServer):
             # hypercorn takes the preface for a request and stops the clock, which ran for an idle
             # client: one who never asks for anything would stay.
             await self.idle_task.restart(self._task_group, self._idle_timeout)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        # hypercorn would wait out the idle time, with all that the connection holds, for somebody
+        # who has left.
+        self._left = True
+        await self.idle_task.stop()
 
     async def _close(self) -> None:
         cut_off = self.loop.call_later(_UNREAD, self.writer.transport.abort)

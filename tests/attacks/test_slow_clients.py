@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import h2.connection
 import h2.events
 import httpx
 import pytest
 
+from tests.faults.fleet import descriptors
 from tests.processes import Served, serving
 
 PATIENCE = 30
@@ -124,3 +126,20 @@ async def test_who_comes_when_there_are_too_many_is_told_to_come_again(hurried: 
     finally:
         for _, writer in lines:
             writer.close()
+
+
+@pytest.mark.fault("F-12")
+async def test_who_has_left_holds_nothing_until_a_time_out(tmp_path: Path) -> None:
+    """A closed connection is put away at once, whichever protocol it spoke, not when it is idle."""
+    request = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    async with serving(tmp_path, VESTIBULE_IDLE_TIMEOUT="3600") as served:
+        before = descriptors(served.process.pid)
+        for sent in (request, preface) * 25:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port(served))
+            writer.write(sent)
+            assert await reader.read(20)
+            writer.close()
+        async with asyncio.timeout(PATIENCE):
+            while descriptors(served.process.pid) > before + 5:
+                await asyncio.sleep(0.05)

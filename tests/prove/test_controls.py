@@ -768,6 +768,12 @@ CONTROLS = {
         "",
         "tests/test_workers.py::test_settings_that_are_wrong_by_now_leave_the_old_workers_at_work",
     ),
+    "letting go of who has left": Control(
+        "connections.py",
+        "        self._left = True\n        await self.idle_task.stop()\n",
+        "",
+        "tests/attacks/test_slow_clients.py::test_who_has_left_holds_nothing_until_a_time_out",
+    ),
     "answers that do not wait for more": Control(
         "server.py",
         "socket.SOCK_STREAM, socket.IPPROTO_TCP)",
