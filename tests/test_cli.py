@@ -22,6 +22,7 @@ from tests.processes import outside
 from vestibule import Settings, Vestibule
 from vestibule.accounts.models import Account
 from vestibule.audit.events import Event
+from vestibule.audit.log import Entry
 from vestibule.cli import main
 from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
@@ -170,6 +171,10 @@ COMMANDS_OF_THE_DATABASE = [
     ("accounts", "list"),
     ("accounts", "disable", "ada"),
     ("accounts", "enable", "ada"),
+    ("keys", "list"),
+    ("keys", "rotate"),
+    ("keys", "retire", "x"),
+    ("keys", "reseal"),
     ("courier", "run"),
     ("courier", "status"),
     ("courier", "retry"),
@@ -604,12 +609,52 @@ def test_a_courier_of_its_own_sends_and_stops_when_told(
     assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
 
 
+# --- keys ---
+
+
+def _keys(shell: Shell) -> dict[str, str]:
+    return {line.split()[0]: line.split()[2] for line in shell.works("keys", "list").splitlines()}
+
+
+def test_keys_are_listed_rotated_and_retired(on_each: Shell) -> None:
+    nothing = on_each.type("keys", "list")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    first = on_each.works("keys", "rotate").split()[0]
+    assert sorted(_keys(on_each).values()) == ["active", "next"]
+    [following] = [kid for kid, state in _keys(on_each).items() if state == "next"]
+    assert on_each.works("keys", "rotate") == f"{following} signs from now on\n"
+    assert sorted(_keys(on_each).values()) == ["active", "next", "verifying"]
+    assert _keys(on_each)[first] == "verifying"
+    assert on_each.works("keys", "retire", first) == f"{first} is retired\n"
+    assert _keys(on_each)[first] == "retired"
+    assert "No signing key" in on_each.fails("keys", "retire", first)
+    assert "No signing key" in on_each.fails("keys", "retire", "x")
+    on_each.works("keys", "retire", following)
+    assert sorted(_keys(on_each).values()) == ["active", "next", "retired", "retired"]
+    events = _events(on_each)
+    assert events.count("signing_key.rotated") == 3
+    assert events.count("signing_key.retired") == 2
+
+
+def _events(shell: Shell) -> list[str]:
+    vestibule = shell.vestibule()
+
+    async def look() -> list[str]:
+        async with vestibule.unit(reading=True) as unit:
+            found = list(await unit.session.scalars(select(Entry.event).order_by(Entry.id)))
+        await vestibule.stop()
+        return found
+
+    return run(look())
+
+
 # --- prune ---
 
 
 def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
     said = (
-        "sessions   0 removed\nchallenges 0 removed\nletters    {} removed\ncounters   0 removed\n"
+        "sessions     0 removed\nchallenges   0 removed\nletters      {} removed\n"
+        "counters     0 removed\nsigning_keys 0 removed\n"
     )
     _post(on_each, state=State.SENT)
     _post(on_each)
