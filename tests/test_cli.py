@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar  # Any: what a coroutine is sent
 
@@ -20,6 +21,7 @@ from sqlalchemy import select, text, update
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
+from vestibule.accounts import queries
 from vestibule.accounts.models import Account
 from vestibule.audit.events import Event
 from vestibule.audit.log import Entry
@@ -28,6 +30,8 @@ from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
+from vestibule.sessions import store
+from vestibule.sessions.models import Kind, Session
 
 T = TypeVar("T")
 
@@ -171,6 +175,8 @@ COMMANDS_OF_THE_DATABASE = [
     ("accounts", "list"),
     ("accounts", "disable", "ada"),
     ("accounts", "enable", "ada"),
+    ("sessions", "end", "--all", "--yes"),
+    ("sessions", "end", "--account", "ada", "--yes"),
     ("keys", "list"),
     ("keys", "rotate"),
     ("keys", "retire", "x"),
@@ -609,7 +615,53 @@ def test_a_courier_of_its_own_sends_and_stops_when_told(
     assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
 
 
-# --- keys ---
+# --- sessions and keys ---
+
+
+def _sessions(shell: Shell, *usernames: str) -> list[str | None]:
+    """Open sessions for accounts; return what ended every session that there is by now."""
+    vestibule = shell.vestibule()
+
+    async def look() -> list[str | None]:
+        async with vestibule.unit() as unit:
+            for name in usernames:
+                account = await queries.by_identifier(unit, name)
+                assert account is not None
+                for kind in Kind:
+                    await store.open_for(unit, account.id, remember=False, kind=kind)
+        async with vestibule.unit(reading=True) as unit:
+            found = list(
+                await unit.session.scalars(select(Session.end_reason).order_by(Session.id))
+            )
+        await vestibule.stop()
+        return found
+
+    return run(look())
+
+
+def test_everybody_is_signed_out_after_being_asked_for(
+    on_each: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("vestibule.cli.sessions"), "_BATCH", 2)
+    _open(on_each, "ada", "bob", "cleo")
+    _sessions(on_each, "ada", "bob", "cleo")
+    refused = on_each.type("sessions", "end", "--all", answers="n\n")
+    assert refused.exit_code == 1
+    assert _sessions(on_each) == [None] * 6
+    assert on_each.works("sessions", "end", "--all", answers="y\n") == "6 ended\n"
+    assert _sessions(on_each) == ["operator"] * 6
+    assert on_each.works("sessions", "end", "--all", "--yes") == "0 ended\n"
+    assert _events(on_each).count("sessions.ended") == 3
+
+
+def test_one_account_is_signed_out(on_each: Shell) -> None:
+    _open(on_each, "ada", "bob")
+    _sessions(on_each, "ada", "bob")
+    assert on_each.works("sessions", "end", "--account", "ADA", "--yes") == "2 ended\n"
+    assert _sessions(on_each) == ["operator", "operator", None, None]
+    assert "no account" in on_each.fails("sessions", "end", "--account", "nobody", "--yes")
+    for words in ((), ("--all", "--account", "ada")):
+        assert on_each.type("sessions", "end", "--yes", *words).exit_code == 2
 
 
 def _keys(shell: Shell) -> dict[str, str]:

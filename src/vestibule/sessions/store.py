@@ -6,7 +6,7 @@ A session is live while nobody has ended it, it is used often enough, and it is 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import token_bytes
 from typing import cast
 from uuid import UUID
@@ -163,9 +163,22 @@ async def log_out(unit: Unit, session: Session) -> None:
         await end(unit, session.account_id, session.id, reason="logout")
 
 
-async def end_all(unit: Unit, account_id: UUID, *, reason: str, but: UUID | None = None) -> int:
-    """End every session of an account, or all but one; return how many ended."""
+async def end_all(
+    unit: Unit,
+    account_id: UUID,
+    *,
+    reason: str,
+    but: UUID | None = None,
+    opened_by: datetime | None = None,
+) -> int:
+    """End every session of an account, or all but one, or those opened by a moment.
+
+    Returns:
+        How many ended.
+    """
     theirs = _theirs(account_id)
+    if opened_by is not None:
+        theirs = theirs.where(Session.created_at <= opened_by)
     if but is not None:
         theirs = theirs.where(Session.id != but)
     ended = len(await _end(unit, theirs, reason))
