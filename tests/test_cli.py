@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar  # Any: what a coroutine is sent
 
@@ -20,13 +21,17 @@ from sqlalchemy import select, text, update
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
+from vestibule.accounts import queries
 from vestibule.accounts.models import Account
 from vestibule.audit.events import Event
+from vestibule.audit.log import Entry
 from vestibule.cli import main
 from vestibule.courier import letters, outbox
 from vestibule.courier.models import Letter, State
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
+from vestibule.sessions import store
+from vestibule.sessions.models import Kind, Session
 
 T = TypeVar("T")
 
@@ -170,6 +175,12 @@ COMMANDS_OF_THE_DATABASE = [
     ("accounts", "list"),
     ("accounts", "disable", "ada"),
     ("accounts", "enable", "ada"),
+    ("sessions", "end", "--all", "--yes"),
+    ("sessions", "end", "--account", "ada", "--yes"),
+    ("keys", "list"),
+    ("keys", "rotate"),
+    ("keys", "retire", "x"),
+    ("keys", "reseal"),
     ("courier", "run"),
     ("courier", "status"),
     ("courier", "retry"),
@@ -604,12 +615,98 @@ def test_a_courier_of_its_own_sends_and_stops_when_told(
     assert len(list((tmp_path / "data" / "mail").glob("*.json"))) == 1
 
 
+# --- sessions and keys ---
+
+
+def _sessions(shell: Shell, *usernames: str) -> list[str | None]:
+    """Open sessions for accounts; return what ended every session that there is by now."""
+    vestibule = shell.vestibule()
+
+    async def look() -> list[str | None]:
+        async with vestibule.unit() as unit:
+            for name in usernames:
+                account = await queries.by_identifier(unit, name)
+                assert account is not None
+                for kind in Kind:
+                    await store.open_for(unit, account.id, remember=False, kind=kind)
+        async with vestibule.unit(reading=True) as unit:
+            found = list(
+                await unit.session.scalars(select(Session.end_reason).order_by(Session.id))
+            )
+        await vestibule.stop()
+        return found
+
+    return run(look())
+
+
+def test_everybody_is_signed_out_after_being_asked_for(
+    on_each: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("vestibule.cli.sessions"), "_BATCH", 2)
+    _open(on_each, "ada", "bob", "cleo")
+    _sessions(on_each, "ada", "bob", "cleo")
+    refused = on_each.type("sessions", "end", "--all", answers="n\n")
+    assert refused.exit_code == 1
+    assert _sessions(on_each) == [None] * 6
+    assert on_each.works("sessions", "end", "--all", answers="y\n") == "6 ended\n"
+    assert _sessions(on_each) == ["operator"] * 6
+    assert on_each.works("sessions", "end", "--all", "--yes") == "0 ended\n"
+    assert _events(on_each).count("sessions.ended") == 3
+
+
+def test_one_account_is_signed_out(on_each: Shell) -> None:
+    _open(on_each, "ada", "bob")
+    _sessions(on_each, "ada", "bob")
+    assert on_each.works("sessions", "end", "--account", "ADA", "--yes") == "2 ended\n"
+    assert _sessions(on_each) == ["operator", "operator", None, None]
+    assert "no account" in on_each.fails("sessions", "end", "--account", "nobody", "--yes")
+    for words in ((), ("--all", "--account", "ada")):
+        assert on_each.type("sessions", "end", "--yes", *words).exit_code == 2
+
+
+def _keys(shell: Shell) -> dict[str, str]:
+    return {line.split()[0]: line.split()[2] for line in shell.works("keys", "list").splitlines()}
+
+
+def test_keys_are_listed_rotated_and_retired(on_each: Shell) -> None:
+    nothing = on_each.type("keys", "list")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    first = on_each.works("keys", "rotate").split()[0]
+    assert sorted(_keys(on_each).values()) == ["active", "next"]
+    [following] = [kid for kid, state in _keys(on_each).items() if state == "next"]
+    assert on_each.works("keys", "rotate") == f"{following} signs from now on\n"
+    assert sorted(_keys(on_each).values()) == ["active", "next", "verifying"]
+    assert _keys(on_each)[first] == "verifying"
+    assert on_each.works("keys", "retire", first) == f"{first} is retired\n"
+    assert _keys(on_each)[first] == "retired"
+    assert "No signing key" in on_each.fails("keys", "retire", first)
+    assert "No signing key" in on_each.fails("keys", "retire", "x")
+    on_each.works("keys", "retire", following)
+    assert sorted(_keys(on_each).values()) == ["active", "next", "retired", "retired"]
+    events = _events(on_each)
+    assert events.count("signing_key.rotated") == 3
+    assert events.count("signing_key.retired") == 2
+
+
+def _events(shell: Shell) -> list[str]:
+    vestibule = shell.vestibule()
+
+    async def look() -> list[str]:
+        async with vestibule.unit(reading=True) as unit:
+            found = list(await unit.session.scalars(select(Entry.event).order_by(Entry.id)))
+        await vestibule.stop()
+        return found
+
+    return run(look())
+
+
 # --- prune ---
 
 
 def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
     said = (
-        "sessions   0 removed\nchallenges 0 removed\nletters    {} removed\ncounters   0 removed\n"
+        "sessions     0 removed\nchallenges   0 removed\nletters      {} removed\n"
+        "counters     0 removed\nsigning_keys 0 removed\n"
     )
     _post(on_each, state=State.SENT)
     _post(on_each)

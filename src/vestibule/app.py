@@ -10,6 +10,7 @@ from vestibule.kernel.settings import Settings
 from vestibule.web import arrival, documents, health, mailbox, metrics, reading, telemetry
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
+from vestibule.web.api import wellknown
 from vestibule.web.arrival import ASGI
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
@@ -38,6 +39,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     documents.attach(app, vestibule.settings)
     app.register_blueprint(api.blueprint())
     app.register_blueprint(landing.blueprint())
+    app.register_blueprint(wellknown.blueprint())
     app.register_blueprint(health.blueprint())
     if vestibule.settings.in_development:
         app.register_blueprint(mailbox.blueprint())

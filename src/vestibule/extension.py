@@ -32,10 +32,13 @@ from vestibule.kernel.unit import Unit, opening, running
 from vestibule.sessions import store
 from vestibule.throttle.choose import choose as choose_counters
 from vestibule.throttle.in_memory import InMemory
+from vestibule.tokens import keys
+from vestibule.tokens.keyring import KeyRing
 
 T = TypeVar("T")
 
 _TOUCHES_EVERY = 60.0
+_KEYS_EVERY = 3600.0
 
 log = logging.getLogger("vestibule")
 
@@ -75,6 +78,7 @@ class Vestibule:
             counters=choose_counters(settings, database) if counters is None else counters,
             counters_here=InMemory(),
             touched=set(),
+            parts={KeyRing: KeyRing()},
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
@@ -100,6 +104,8 @@ class Vestibule:
                 await self.start()
             except BaseException:
                 self._at_work.discard(app)
+                if not self._at_work:
+                    await self.stop()
                 raise
             self._started.add(app)
 
@@ -137,12 +143,14 @@ class Vestibule:
         """Check the schema (development brings it up to date), then start the workers, once.
 
         Raises:
-            CannotStart: the database is not reachable or has another schema.
+            CannotStart: the database is not reachable or has another schema, or the key that signs
+                tokens was sealed under a secret that is gone.
         """
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
+        await self.run(keys.prepare)
         if any(not task.done() for task in self._tasks):
             return
-        work = [self._write_touches(), pruning.keep_pruning(self.means)]
+        work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]
         if self.settings.courier:
             work.append(self.courier.run())
         self._tasks = [asyncio.create_task(each) for each in work]
@@ -172,6 +180,14 @@ class Vestibule:
                 await self.write_touches()
             except Exception:
                 log.exception("sessions' last use could not be written; trying again")
+
+    async def _rotate_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_KEYS_EVERY)
+            try:
+                await self.run(keys.rotate_if_due)
+            except Exception:
+                log.exception("whether signing keys should rotate is not known; trying again")
 
     def _wake_courier(self) -> None:
         self.courier.wake()

@@ -14,6 +14,7 @@ from vestibule.kernel.means import Means
 from vestibule.kernel.unit import Unit, running
 from vestibule.sessions import store
 from vestibule.throttle import counters
+from vestibule.tokens import keys
 
 log = logging.getLogger("vestibule.pruning")
 
@@ -33,6 +34,7 @@ FLOWS: Mapping[str, Flow] = {
     "challenges": challenges.prune,
     "letters": outbox.prune,
     "counters": counters.prune,
+    "signing_keys": keys.prune,
 }
 
 

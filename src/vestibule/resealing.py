@@ -5,18 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 from vestibule.accounts import challenges
 from vestibule.courier import outbox
 from vestibule.kernel.means import Means
-from vestibule.kernel.sealed import Sealed, reseal
+from vestibule.kernel.sealed import Key, Sealed, reseal
 from vestibule.kernel.unit import running
+from vestibule.tokens import keyring
 
 BATCH = 200
 _REST = 0.02  # seconds after a batch, so that others get their turn: SQLite has one writer
 
-SEALED: Mapping[str, Sealed] = {"challenges": challenges.SEALED, "letters": outbox.SEALED}
+SEALED: Mapping[str, Sealed] = {
+    "challenges": challenges.SEALED,
+    "letters": outbox.SEALED,
+    "signing_keys": keyring.SEALED,
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ async def codes_needed_until(means: Means) -> datetime | None:
 
 async def _table(means: Means, sealed: Sealed) -> Resealed:
     resealed = lost = 0
-    after: UUID | None = None
+    after: Key | None = None
     while True:
         batch = await running(means, partial(reseal, sealed=sealed, after=after, most=BATCH))
         resealed, lost, after = resealed + batch.resealed, lost + batch.lost, batch.last

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any  # Any: what an example defines
 
 import pytest
+from joserfc.errors import JoseError
 
 from tests.architecture.source import TOP, ours
 from tests.world import World
@@ -61,6 +62,25 @@ async def test_the_templates_of_the_page_on_letters_work(sqlite_url: str, tmp_pa
         assert mail.code is not None
         proof = {"sign_up": asked.json()["sign_up"], "code": mail.code}
         assert (await world.browser().prove(**proof)).status_code == 200
+
+
+async def test_the_verifier_of_the_page_on_tokens_knows_good_from_bad(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    example: dict[str, Any] = {}  # Any: what an example defines
+    exec(compile(blocks("tokens.md", "python")[0][1], "tokens.md", "exec"), example)
+    async with World.running(sqlite_url, tmp_path) as world:
+        await world.member()
+        said = (await world.client().log_in(deliver="tokens")).json()
+        published = (await world.client().get("/.well-known/jwks.json")).json()
+    verified = example["claims"](said["access_token"], published, "http://localhost:8000")
+    assert verified["sub"] == said["account"]["id"]
+    for token, issuer in (
+        (said["access_token"], "https://evil.test"),
+        (said["access_token"][:-9] + "AAAAAAAAA", "http://localhost:8000"),
+    ):
+        with pytest.raises((ValueError, JoseError)):
+            example["claims"](token, published, issuer)
 
 
 async def test_the_letter_of_the_page_on_letters_arrives(sqlite_url: str, tmp_path: Path) -> None:

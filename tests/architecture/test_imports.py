@@ -12,7 +12,7 @@ LAYERS = (
     {"kernel"},
     {"audit"},
     {"throttle", "courier"},
-    {"sessions"},
+    {"sessions", "tokens"},
     {"accounts"},
     {"pruning", "resealing"},
     {"extension"},

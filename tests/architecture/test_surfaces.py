@@ -130,6 +130,10 @@ async def a_stranger(world: World) -> httpx.Response:
     return await world.browser().get("/v1/me")
 
 
+async def no_refresh_token(world: World) -> httpx.Response:
+    return await world.browser().post("/v1/tokens/refresh", json={"refresh_token": "x"})
+
+
 async def no_such_session(world: World) -> httpx.Response:
     return await (await world.member()).delete("/v1/me/sessions/x")
 
@@ -155,15 +159,21 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.TooManyAttempts: eleven_guesses,
     errors.UsernameTaken: taken_username,
     errors.NotSignedIn: a_stranger,
+    errors.TokenRefused: no_refresh_token,
     errors.SessionUnknown: no_such_session,
     errors.CrossSite: another_site,
     errors.WrongHost: another_host,
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# Told to administrators, for strangers get the answer of a free address; in production alone; and
-# on a host's routes.
-UNREACHABLE = {errors.AddressTaken, errors.HttpsRequired, errors.AddressNotProved}
+# Told to administrators, for strangers get the answer of a free address; in production alone; on a
+# host's routes; and on the command line.
+UNREACHABLE = {
+    errors.AddressTaken,
+    errors.HttpsRequired,
+    errors.AddressNotProved,
+    errors.SigningKeyUnknown,
+}
 
 
 def test_every_error_has_its_conversation() -> None:

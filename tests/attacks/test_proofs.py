@@ -112,6 +112,9 @@ class Held:
     async def a_bearer_token(self, secret: str) -> httpx.Response:
         return await self.world.client(Authorization=f"Bearer {secret}").get("/v1/me")
 
+    async def a_refresh_token(self, secret: str) -> httpx.Response:
+        return await self.world.client().post("/v1/tokens/refresh", json={"refresh_token": secret})
+
     async def a_handle(self, secret: str) -> httpx.Response:
         return await self.world.client().prove(sign_up=secret, code=self.code)
 
@@ -176,11 +179,14 @@ async def test_each_secret_opens_only_what_it_was_made_for(world: House) -> None
     ada = await world.member("ada@example.org")
     handle, code, token = await asks(world, world.client())
     me = (await ada.get("/v1/me")).json()
+    tokens = (await world.client().log_in("ada@example.org", deliver="tokens")).json()
     secrets = {
         "session": ada.cookies["__Host-vestibule"],
         "handle": handle,
         "code": code,
         "token": token,
+        "access token": tokens["access_token"],
+        "refresh token": tokens["refresh_token"],
         "account id": me["id"],
         "session id": (await ada.get("/v1/me/sessions")).json()["sessions"][0]["id"],
     }
@@ -192,7 +198,8 @@ async def test_each_secret_opens_only_what_it_was_made_for(world: House) -> None
         held.a_token: "token",
         held.a_token_on_the_page: "token",
         held.a_cookie_without_its_prefix: None,
-        held.a_bearer_token: None,
+        held.a_bearer_token: "access token",
+        held.a_refresh_token: "refresh token",
         held.a_password: None,
         held.a_link_password: None,
         held.a_name: None,
@@ -207,11 +214,13 @@ async def test_each_secret_opens_only_what_it_was_made_for(world: House) -> None
     for kind, secret in secrets.items():  # a letter is written again for the handle's holder alone
         if kind != "handle":
             again = await world.client().post(LETTERS, json={"sign_up": secret})
-            assert again.status_code == 202
+            # An access token is longer than whatever names a sign-up.
+            assert again.status_code == (422 if kind == "access token" else 202)
     after = await everything(world)
     for kept in ("accounts", "sessions", "challenges", "letters"):
         assert after[kept] == before[kept], f"{kept} were touched"
-    assert (await events(world))["login.refused"] == 2 * len(secrets)
+    # As a password and as a name, for which the access token is too long again.
+    assert (await events(world))["login.refused"] == 2 * len(secrets) - 1
 
     # Each still does what it was made for: nothing was used up by being tried elsewhere.
     assert (await held.a_cookie(secrets["session"])).json() == me

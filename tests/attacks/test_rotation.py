@@ -14,6 +14,7 @@ from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import House, Kept
 from tests.world import PASSWORD, Client, Mail
 from vestibule.courier.models import Letter
+from vestibule.tokens import keys
 
 V = "v@victim.test"
 DEVICE = "__Host-vestibule_device"
@@ -65,6 +66,7 @@ async def test_what_a_dropped_secret_sealed_opens_nothing(opening: Opening) -> N
         first, second, third = [
             await ask(world, f"{name}@victim.test") for name in ("first", "second", "third")
         ]
+        tokens = (await world.client().log_in(V, deliver="tokens")).json()
         await world.client().sign_up("waits@victim.test")  # its letter has not left
         assert await knows(world, device)
 
@@ -75,6 +77,8 @@ async def test_what_a_dropped_secret_sealed_opens_nothing(opening: Opening) -> N
         await proves(world.client(), *first, status=200)
         assert [mail.to for mail in await world.mails("waits@victim.test")]
         await world.client().sign_up("waits@victim.test")
+        for _ in range(2):  # the key that signs and the next one are the new secret's
+            await world.vestibule.run(keys.rotate)
 
     async with opening(OLD, NEW) as world:
         assert await knows(world, renewed), "the order says which one seals, not which one opens"
@@ -83,6 +87,11 @@ async def test_what_a_dropped_secret_sealed_opens_nothing(opening: Opening) -> N
     async with opening(NEW) as world:
         assert await knows(world, renewed), "the newest sealed it"
         assert not await knows(world, device)
+        held = {"refresh_token": tokens["refresh_token"]}
+        assert (await world.client().post("/v1/tokens/refresh", json=held)).status_code == 401
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        me = await world.client().get("/v1/me", headers=bearer)
+        assert me.status_code == 200, "a signature needs no secret: keys are retired by themselves"
         assert not await knows(world, backwards), "sealed by the one that stood first then"
         await proves(world.client(), *second, status=400)
         _, letter = third
@@ -104,6 +113,9 @@ async def test_a_letter_that_waits_under_a_dropped_secret_fails_where_it_can_be_
         await world.client().sign_up("waits@victim.test")
         await world.member(V)
         await world.client().sign_up("late@victim.test")
+    async with opening(NEW, OLD) as world:
+        for _ in range(2):
+            await world.vestibule.run(keys.rotate)
     async with opening(NEW) as world:
         await world.client().sign_up("fresh@victim.test")
         assert [mail.to for mail in await world.mails()] == ["fresh@victim.test"]

@@ -12,6 +12,7 @@ from vestibule import Settings, Vestibule
 from vestibule.courier.transports import console
 from vestibule.kernel.clock import MovableClock
 from vestibule.web.api import surface as api
+from vestibule.web.api import wellknown
 from vestibule.web.pages import landing
 
 
@@ -30,6 +31,7 @@ def mount(app: Quart, vestibule: Vestibule) -> Quart:
     vestibule.init_app(app)
     app.register_blueprint(api.blueprint())
     app.register_blueprint(landing.blueprint())
+    app.register_blueprint(wellknown.blueprint())
     return app
 
 

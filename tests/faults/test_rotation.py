@@ -17,11 +17,16 @@ from vestibule import resealing
 from vestibule.cli import main
 from vestibule.courier.models import Letter
 from vestibule.kernel.database import Base
+from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.sealed import reseal
 
 Starting = Callable[..., AbstractAsyncContextManager[World]]
 OLD, NEW = token_hex(32), token_hex(32)
+REPORT = (
+    r"challenges   \d+ sealed anew\nletters      \d+ sealed anew\n"
+    r"signing_keys 2 sealed anew\nKeep "
+)
 
 
 @pytest.fixture
@@ -36,8 +41,8 @@ def server(database_url: str, tmp_path: Path) -> Starting:
     return started
 
 
-def typed(database_url: str, *words: str) -> str:
-    env = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_SECRETS": f"{NEW},{OLD}"}
+def typed(database_url: str, *words: str, secrets: str = f"{NEW},{OLD}") -> str:
+    env = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_SECRETS": secrets}
     result = CliRunner(env=env).invoke(main, words)
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -69,8 +74,8 @@ async def test_nothing_that_waits_is_lost_with_the_old_secret(
         said = await asyncio.to_thread(typed, database_url, "keys", "reseal")
         await going_on
         again = await asyncio.to_thread(typed, database_url, "keys", "reseal")
-        assert re.match(r"challenges \d+ sealed anew\nletters    \d+ sealed anew\nKeep ", said)
-        assert again.startswith("challenges 0 sealed anew\nletters    0 sealed anew\n")
+        assert re.match(REPORT, said)
+        assert re.findall(r"(\d+) sealed anew", again) == ["0", "0", "0"]
         assert "no secret opens" not in said
         old = Seals([OLD]).newest
         kept = {column for column, value in await every_value(during) if value.startswith(old)}
@@ -132,12 +137,17 @@ async def test_it_goes_in_small_steps_and_may_be_stopped_and_run_again(
 async def test_what_no_secret_opens_is_told_and_left(server: Starting, database_url: str) -> None:
     async with server(token_hex(32)) as lost:
         await lost.browser().sign_up()
+    with pytest.raises(CannotStart, match=r"signing key was sealed .* vestibule keys rotate"):
+        async with server(OLD):
+            pass
+    await asyncio.to_thread(typed, database_url, "keys", "rotate", secrets=OLD)
     async with server(OLD) as before:
         await before.browser().sign_up("b@example.org")
     said = await asyncio.to_thread(typed, database_url, "keys", "reseal")
     assert said.startswith(
-        "challenges 1 sealed anew, 1 that no secret opens\n"
-        "letters    1 sealed anew, 1 that no secret opens\n"
+        "challenges   1 sealed anew, 1 that no secret opens\n"
+        "letters      1 sealed anew, 1 that no secret opens\n"
+        "signing_keys 2 sealed anew\n"
     )
 
 
@@ -161,6 +171,9 @@ async def test_what_changes_meanwhile_stays_as_it_became(postgres_url: str, tmp_
 
 def test_every_column_that_is_sealed_is_sealed_anew() -> None:
     payloads = {
-        f"{table.name}.payload" for table in Base.metadata.sorted_tables if "payload" in table.c
+        f"{table.name}.{name}"
+        for table in Base.metadata.sorted_tables
+        for name in ("payload", "private")
+        if name in table.c
     }
     assert payloads == {str(each.column.expression) for each in resealing.SEALED.values()}

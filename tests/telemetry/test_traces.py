@@ -64,7 +64,7 @@ async def test_spans_of_every_request_hold_no_secret(
     exporter = InMemorySpanExporter()
     monkeypatch.setattr(tracing, "OTLPSpanExporter", lambda: exporter)
     url = world.vestibule.settings.database
-    async with World.running(url, tmp_path / "traced", otel=True) as traced:
+    async with World.running(url, tmp_path, otel=True) as traced:
         ada = await traced.member()
         token = (await traced.mails())[-1].token
         secrets = [token, PASSWORD, "hunter2", *(each.value or "" for each in ada.cookies.jar)]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from vestibule.accounts import attempts, devices, names, queries
+from vestibule.accounts import attempts, credentials, devices, names, queries
+from vestibule.accounts.credentials import Tokens
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.accounts.verification import prove_by_link
@@ -18,6 +19,7 @@ from vestibule.kernel.errors import (
 )
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
+from vestibule.sessions.models import Kind
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class LoggedIn:
     account: Account
     opened: store.Opened
     device: str
+    tokens: Tokens | None = None
 
 
 async def log_in(
@@ -35,6 +38,7 @@ async def log_in(
     identifier: str,
     password: str,
     remember: bool = False,
+    kind: Kind = Kind.COOKIE,
     device: str | None = None,
     instead_of: SignedIn | None = None,
 ) -> LoggedIn:
@@ -42,6 +46,7 @@ async def log_in(
 
     Args:
         identifier: address or username, in any spelling.
+        kind: what the holder is handed.
         device: what an earlier log-in left on the device.
         instead_of: who the same browser was signed in as; that session ends.
 
@@ -77,6 +82,7 @@ async def log_in(
             seen=seen,
             fresh=fresh,
             remember=remember,
+            kind=kind,
             instead_of=instead_of,
             device=known,
         )
@@ -121,6 +127,7 @@ async def _enter(
     seen: str | None,
     fresh: str | None = None,
     remember: bool = False,
+    kind: Kind = Kind.COOKIE,
     instead_of: SignedIn | None = None,
     device: UUID | None = None,
 ) -> LoggedIn | None:
@@ -131,14 +138,17 @@ async def _enter(
         return None
     if fresh is not None:
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
-    opened = await store.open_for(unit, account.id, remember=remember)
+    opened = await store.open_for(unit, account.id, remember=remember, kind=kind)
     if instead_of is not None:
         await _replace(unit, instead_of)
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
     left = devices.leave(unit, account.id, password_hash=fresh or seen, device=device)
-    return LoggedIn(account, opened, left)
+    if kind == Kind.COOKIE:
+        return LoggedIn(account, opened, left)
+    tokens = await credentials.hand_out(unit, account, opened.session)
+    return LoggedIn(account, opened, left, tokens)
 
 
 def _may_enter(unit: Unit, account: Account) -> bool:

@@ -7,9 +7,11 @@ from sqlalchemy import bindparam, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
+from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
-from vestibule.sessions.models import Session
+from vestibule.sessions.models import NATIVE, Kind, Session
+from vestibule.tokens import access, keyring
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,24 @@ async def by_session(unit: Unit, secret: str) -> SignedIn | None:
     return SignedIn(account=found[1], session=found[0])
 
 
+async def by_access_token(unit: Unit, token: str) -> SignedIn:
+    """Find whom an access token speaks of, if its session is live and its account active.
+
+    Raises:
+        NotSignedIn: not ours, out of date, or of a session that has ended.
+    """
+    verifier = await keyring.verifier(unit, access.kid_of(token))
+    if verifier is None:
+        raise NotSignedIn
+    claims = access.verify(token, verifier, unit.settings, now=unit.now)
+    named = {"session": claims.session_id, "account": claims.account_id}
+    found = (await unit.session.execute(_BY_CLAIMS, named)).one_or_none()
+    if found is None or not store.is_live(unit, found[0]):
+        raise NotSignedIn
+    store.touch(unit, found[0])
+    return SignedIn(account=found[1], session=found[0])
+
+
 async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -> bool:
     """Note a log-in, unless the account is no longer active or has another password than `seen`.
 
@@ -67,6 +87,18 @@ async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -
 # Made once: making a statement costs more than the database takes to run it.
 _BY_EMAIL_KEY = select(Account).where(Account.email_key == bindparam("key"))
 _BY_USERNAME_KEY = select(Account).where(Account.username_key == bindparam("key"))
+_BY_CLAIMS = (
+    select(Session, Account)
+    .join(Account, Account.id == Session.account_id)
+    .where(
+        Session.id == bindparam("session"),
+        Session.kind == Kind.TOKENS,
+        Session.audience == NATIVE,
+        Session.ended_at.is_(None),
+        Account.id == bindparam("account"),
+        Account.state == "active",
+    )
+)
 _BY_SESSION = (
     store.LIVE_ROW.join(Account, Account.id == Session.account_id)
     .where(Account.state == "active")

@@ -16,8 +16,11 @@ class Event(StrEnum):
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_REFUSED = "login.refused"
     PASSWORD_REHASHED = "password.rehashed"
+    TOKEN_REPLAYED = "token.replayed"
     SESSION_ENDED = "session.ended"
     SESSIONS_ENDED = "sessions.ended"
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
+    SIGNING_KEY_RETIRED = "signing_key.retired"
     # One for each limit of the table that is kept for a key: written once for a key and span.
     SIGN_UP_CLIENT_REACHED = "sign_up_client.reached"
     LOG_IN_CLIENT_REACHED = "log_in_client.reached"

@@ -10,6 +10,7 @@ from vestibule.cli.pruning import prune
 from vestibule.cli.running import Commands
 from vestibule.cli.schema import db
 from vestibule.cli.serving import serve
+from vestibule.cli.sessions import sessions
 from vestibule.cli.shell import shell
 from vestibule.cli.words import speak
 
@@ -28,5 +29,5 @@ def main() -> None:
     speak()
 
 
-for _command in (serve, db, accounts, keys, courier, prune, doctor, shell):
+for _command in (serve, db, accounts, sessions, keys, courier, prune, doctor, shell):
     main.add_command(_command)

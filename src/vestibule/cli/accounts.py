@@ -97,7 +97,7 @@ def show(identifier: str) -> None:
     """
 
     async def flow(vestibule: Vestibule) -> Account:
-        return await vestibule.run(lambda unit: _named(unit, identifier), reading=True)
+        return await vestibule.run(lambda unit: named(unit, identifier), reading=True)
 
     _show(with_vestibule(flow))
 
@@ -153,7 +153,7 @@ def enable(identifier: str) -> None:
 
 def _turn(identifier: str, turn: Callable[[Unit, UUID], Awaitable[bool]], wanted: str) -> None:
     async def flow(unit: Unit) -> tuple[bool, str]:
-        account = await _named(unit, identifier)
+        account = await named(unit, identifier)
         turned = await turn(unit, account.id)
         await unit.session.refresh(account)
         return turned, account.state
@@ -164,7 +164,7 @@ def _turn(identifier: str, turn: Callable[[Unit, UUID], Awaitable[bool]], wanted
     click.echo(f"{identifier} is {wanted}" + ("" if turned else " already"))
 
 
-async def _named(unit: Unit, identifier: str) -> Account:
+async def named(unit: Unit, identifier: str) -> Account:
     account = await queries.by_identifier(unit, identifier)
     if account is None:
         with suppress(ValueError):

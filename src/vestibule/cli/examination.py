@@ -15,6 +15,7 @@ from vestibule.extension import Vestibule
 from vestibule.kernel import examination
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.settings import Settings, variable
+from vestibule.tokens import keyring
 
 _SLOW_CHANGE = 0.25  # seconds
 _APART, _FAR_APART = timedelta(seconds=1), timedelta(seconds=30)
@@ -73,15 +74,15 @@ async def _connections(vestibule: Vestibule) -> tuple[Verdict, str]:
 async def _sealed(vestibule: Vestibule) -> tuple[Verdict, str]:
     looked = closed = 0
     async with vestibule.unit(reading=True) as unit:
-        for rows in (outbox.sealed, challenges.sealed):
+        for rows in (outbox.sealed, challenges.sealed, keyring.sealed):
             some, wrong = await rows(unit, most=_LOOKED_AT)
             looked, closed = looked + some, closed + wrong
     if closed:
         return Verdict.WRONG, (
-            f"{closed} of {looked} letters and sign-ups that wait were sealed under a secret that "
-            f"is not among {variable('secrets')}"
+            f"{closed} of {looked} letters, sign-ups and signing keys were sealed under a secret "
+            f"that is not among {variable('secrets')}"
         )
-    return Verdict.GOOD, f"open every letter and sign-up that waits ({looked} looked at)"
+    return Verdict.GOOD, f"open every letter, sign-up and signing key ({looked} looked at)"
 
 
 async def _letters(vestibule: Vestibule) -> tuple[Verdict, str]:

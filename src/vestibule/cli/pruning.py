@@ -10,11 +10,12 @@ from vestibule.cli.running import with_vestibule
 def prune() -> None:
     """Remove what is out of date, in small steps; a server does so by itself, every ten minutes.
 
-    Sessions that are over and letters that are out of date go after VESTIBULE_KEEP_FINISHED, proofs
-    and counters at once. It may be stopped and run again at any time.
+    Sessions that are over and letters that are out of date go after VESTIBULE_KEEP_FINISHED,
+    proofs, counters and signing keys without a live token at once. It may be stopped and run again
+    at any time.
 
     Example: vestibule prune
     """
     removed = with_vestibule(lambda vestibule: pruning.prune(vestibule.means))
     for table, count in removed.items():
-        click.echo(f"{table:<10} {count} removed")
+        click.echo(f"{table:<12} {count} removed")

@@ -58,6 +58,19 @@ def already_registered(*, to: str, now: datetime, caller: Caller) -> Draft:
     )
 
 
+def token_replayed(
+    *, to: str, account_id: UUID, opened_at: datetime, opened_by: str | None, now: datetime
+) -> Draft:
+    """Tells an owner that a session was ended because its refresh token had been copied."""
+    return Draft(
+        kind="token_replayed",
+        recipient=to,
+        account_id=account_id,
+        expires_at=now + _NEWS,
+        words={"opened_at": _minute(opened_at), "browser": browser_name(opened_by)},
+    )
+
+
 def custom(
     *,
     to: str,
@@ -87,7 +100,11 @@ def custom(
 
 def _origin(at: datetime, caller: Caller) -> dict[str, str | None]:
     return {
-        "asked_at": f"{at:%Y-%m-%d %H:%M} UTC",
+        "asked_at": _minute(at),
         "browser": browser_name(caller.user_agent),
         "network": network_name(caller.address),
     }
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -3,7 +3,8 @@
     VestibuleError
     ├── Refusal                 the answer is no, and what was written while finding out stays
     │   ├── BadCredentials
-    │   └── ProofRefused
+    │   ├── ProofRefused
+    │   └── TokenRefused
     ├── BadInput                the request cannot be understood
     │   ├── MalformedBody
     │   ├── WrongMediaType
@@ -21,6 +22,7 @@
     ├── NotSignedIn
     ├── AddressNotProved
     ├── SessionUnknown
+    ├── SigningKeyUnknown
     ├── CrossSite
     ├── WrongHost
     └── HttpsRequired
@@ -58,6 +60,12 @@ class ProofRefused(Refusal):
     """A code or link that is wrong, used, out of date or was never sent: one answer for all."""
 
     code = "proof_refused"
+
+
+class TokenRefused(Refusal):
+    """A refresh token that is unknown, replaced, out of date, or of a session that has ended."""
+
+    code = "token_refused"
 
 
 class BadInput(VestibuleError):
@@ -187,6 +195,12 @@ class SessionUnknown(VestibuleError):
     """No live session of this account has that id."""
 
     code = "session_unknown"
+
+
+class SigningKeyUnknown(VestibuleError):
+    """No signing key in use has that id."""
+
+    code = "signing_key_unknown"
 
 
 class CrossSite(VestibuleError):

@@ -1,7 +1,8 @@
 """What every unit of one Vestibule works with, and who is at the other end."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 from uuid import UUID
 
 from vestibule.kernel.client import Client
@@ -13,6 +14,8 @@ from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,8 @@ class Means:
     counters_here: Counters
     # Sessions used since their rows were last written.
     touched: set[UUID]
+    # What features keep in this process, one of each kind.
+    parts: Mapping[type[object], object] = field(default_factory=dict)
+
+    def part(self, kind: type[T]) -> T:
+        return cast(T, self.parts[kind])

@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     SESSION = "vses_"
     SIGN_UP = "vsup_"
     LINK = "vlnk_"
+    REFRESH = "vref_"
 
 
 def issue(purpose: Purpose) -> tuple[str, bytes]:

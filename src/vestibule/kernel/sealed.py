@@ -13,10 +13,12 @@ from vestibule.kernel.database import Base
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.unit import Unit
 
+Key = UUID | str  # of a row
+
 
 @dataclass(frozen=True)
 class Sealed:
-    """A column whose content is sealed for a purpose, each row under its own id."""
+    """A column whose content is sealed for a purpose, each row under its own key."""
 
     table: type[Base]
     column: InstrumentedAttribute[bytes | None]
@@ -29,39 +31,43 @@ class Batch:
 
     resealed: int
     lost: int
-    last: UUID | None
+    last: Key | None
 
 
-async def reseal(unit: Unit, sealed: Sealed, *, after: UUID | None, most: int) -> Batch:
-    """Seal at most `most` rows anew that come after the id `after`, in the order of ids.
+async def reseal(unit: Unit, sealed: Sealed, *, after: Key | None, most: int) -> Batch:
+    """Seal at most `most` rows anew that come after the key `after`, in the order of keys.
 
     Rows that no secret of ours opens are counted as lost and left as they are.
     """
-    table_id = sealed.table.__table__.c.id
+    (key,) = sealed.table.__table__.primary_key
     newest = unit.seals.newest
     older = func.substr(sealed.column, 1, len(newest), type_=LargeBinary) != newest
     rows = (
         await unit.session.execute(
-            select(table_id, sealed.column)
-            .where(older, *(() if after is None else (table_id > after,)))
-            .order_by(table_id)
+            select(key, sealed.column)
+            .where(older, *(() if after is None else (key > after,)))
+            .order_by(key)
             .limit(most)
         )
     ).all()
     resealed = lost = 0
-    for row_id, held in rows:
+    for row_key, held in rows:
         try:
-            content = unit.seals.open(sealed.purpose, held, row=row_id.bytes)
+            content = unit.seals.open(sealed.purpose, held, row=_row(row_key))
         except Unsealable:
             lost += 1
             continue
-        anew = unit.seals.seal(sealed.purpose, content, row=row_id.bytes)
+        anew = unit.seals.seal(sealed.purpose, content, row=_row(row_key))
         changed = await unit.session.execute(
             update(sealed.table)
-            .where(table_id == row_id, sealed.column == held)
+            .where(key == row_key, sealed.column == held)
             .values({sealed.column: anew})
-            .returning(table_id)
+            .returning(key)
             .execution_options(synchronize_session=False)
         )
         resealed += len(changed.all())
     return Batch(resealed, lost, rows[-1][0] if len(rows) == most else None)
+
+
+def _row(key: Key) -> bytes:
+    return key.bytes if isinstance(key, UUID) else key.encode()

@@ -1,10 +1,20 @@
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.kernel.database import Base
+
+NATIVE = "native"
+
+
+class Kind(StrEnum):
+    """What its holder was handed."""
+
+    COOKIE = "cookie"
+    TOKENS = "tokens"
 
 
 class Session(Base):
@@ -21,7 +31,15 @@ class Session(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
-    secret_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    # Which surface opened it; its tokens are nothing to another.
+    audience: Mapped[str] = mapped_column(String(40), server_default=NATIVE)
+    kind: Mapped[str] = mapped_column(String(10), server_default=Kind.COOKIE)
+    # Of the cookie's secret; a session of tokens has none.
+    secret_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    # Of the refresh token: how often it was replaced, when, and what no copy of it tells.
+    generation: Mapped[int] = mapped_column(server_default="0")
+    refreshed_at: Mapped[datetime | None]
+    nonce: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     # How the person proved who they are (RFC 8176), and when.
     amr: Mapped[str] = mapped_column(String(40))
     auth_time: Mapped[datetime]

@@ -6,7 +6,8 @@ A session is live while nobody has ended it, it is used often enough, and it is 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from secrets import token_bytes
 from typing import cast
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
-from vestibule.sessions.models import Session
+from vestibule.sessions.models import NATIVE, Kind, Session
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT = 400
@@ -30,21 +31,32 @@ _USER_AGENT = 400
 
 @dataclass(frozen=True)
 class Opened:
-    """A session and, this once, its secret."""
+    """A session and, this once, its secret; one of tokens has none."""
 
     session: Session
-    secret: str
+    secret: str | None
 
 
-async def open_for(unit: Unit, account_id: UUID, *, remember: bool, amr: str = "pwd") -> Opened:
+async def open_for(
+    unit: Unit,
+    account_id: UUID,
+    *,
+    remember: bool,
+    kind: Kind = Kind.COOKIE,
+    amr: str = "pwd",
+) -> Opened:
     """Open a session for an account that the caller's unit holds: see `queries.enter`."""
-    secret, digest = opaque.issue(Purpose.SESSION)
-    idle, lifetime = _spans(unit.settings, remember=remember)
+    secret, digest = opaque.issue(Purpose.SESSION) if kind == Kind.COOKIE else (None, None)
+    idle, lifetime = _spans(unit.settings, kind, remember=remember)
     agent = unit.caller.user_agent
     values = {
         "id": uuid7(),
         "account_id": account_id,
+        "audience": NATIVE,
+        "kind": kind,
         "secret_digest": digest,
+        "generation": 0,
+        "nonce": token_bytes(16) if kind == Kind.TOKENS else None,
         "amr": amr,
         "auth_time": unit.now,
         "remember": remember,
@@ -90,9 +102,11 @@ async def write_touches(unit: Unit) -> None:
     touched = tuple(unit.means.touched)
     if not touched:
         return
-    often, _ = _spans(unit.settings, remember=False)
-    seldom, _ = _spans(unit.settings, remember=True)
+    often, _ = _spans(unit.settings, Kind.COOKIE, remember=False)
+    seldom, _ = _spans(unit.settings, Kind.COOKIE, remember=True)
     idle_until = case(
+        # Only a refresh keeps tokens alive: whoever has none left cannot come back.
+        (Session.kind == Kind.TOKENS, Session.idle_until),
         (Session.remember, literal(unit.now + seldom, UtcDateTime)),
         else_=literal(unit.now + often, UtcDateTime),
     )
@@ -149,9 +163,22 @@ async def log_out(unit: Unit, session: Session) -> None:
         await end(unit, session.account_id, session.id, reason="logout")
 
 
-async def end_all(unit: Unit, account_id: UUID, *, reason: str, but: UUID | None = None) -> int:
-    """End every session of an account, or all but one; return how many ended."""
+async def end_all(
+    unit: Unit,
+    account_id: UUID,
+    *,
+    reason: str,
+    but: UUID | None = None,
+    opened_by: datetime | None = None,
+) -> int:
+    """End every session of an account, or all but one, or those opened by a moment.
+
+    Returns:
+        How many ended.
+    """
     theirs = _theirs(account_id)
+    if opened_by is not None:
+        theirs = theirs.where(Session.created_at <= opened_by)
     if but is not None:
         theirs = theirs.where(Session.id != but)
     ended = len(await _end(unit, theirs, reason))
@@ -190,7 +217,9 @@ async def _end(unit: Unit, rows: Select[UUID], reason: str) -> Sequence[UUID]:
     return ended.all()
 
 
-def _spans(settings: Settings, *, remember: bool) -> tuple[timedelta, timedelta]:
+def _spans(settings: Settings, kind: Kind, *, remember: bool) -> tuple[timedelta, timedelta]:
+    if kind == Kind.TOKENS:
+        return settings.token_idle, settings.token_lifetime
     if remember:
         return settings.remember_idle, settings.remember_lifetime
     return settings.session_idle, settings.session_lifetime

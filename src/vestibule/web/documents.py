@@ -19,7 +19,7 @@ from vestibule.web.pages.rendering import page
 
 Document = dict[str, Any]  # Any: JSON
 
-_SESSION = "session"
+_SESSION, _TOKEN = "session", "token"
 _KINDS = {
     "string": "text",
     "integer": "whole number",
@@ -40,7 +40,8 @@ def attach(app: Quart, settings: Settings) -> None:
         info={"title": settings.service_name, "version": "1"},
         openapi_provider_class=Provider,
         security_schemes={
-            _SESSION: {"type": "apiKey", "in_": "cookie", "name": identity.cookie_name(settings)}
+            _SESSION: {"type": "apiKey", "in_": "cookie", "name": identity.cookie_name(settings)},
+            _TOKEN: {"type": "http", "scheme": "bearer", "bearer_format": "JWT"},
         },
     )
     if not settings.shows_docs:
@@ -107,10 +108,11 @@ class Provider(OpenAPIProvider):
             for operation in path.values():
                 operation["description"] = operation["description"].strip()
                 if "/me" in name or name.endswith("/logout-all"):
-                    operation["security"] = [{_SESSION: []}]
+                    operation["security"] = [{_SESSION: []}, {_TOKEN: []}]
                 elif name.endswith("/logout"):
-                    operation["security"] = [{_SESSION: []}, {}]
-                answers = operation["responses"] or {204: {"description": "Done."}}
+                    operation["security"] = [{_SESSION: []}, {_TOKEN: []}, {}]
+                done = 200 if name.endswith("/tokens/revoke") else 204  # as RFC 7009 has it
+                answers = operation["responses"] or {done: {"description": "Done."}}
                 # As texts: a JSON object's keys are, and Quart sorts them.
                 described = {str(status): answer for status, answer in answers.items()}
                 operation["responses"] = described | {"default": _PROBLEM}

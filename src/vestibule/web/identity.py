@@ -90,6 +90,7 @@ async def signed_in() -> SignedIn:
 
 def sign_in(opened: Opened) -> None:
     """Hand out the cookie of a session that was just opened."""
+    assert opened.secret is not None, "a session of tokens has no cookie"
     permanent = opened.session.remember
     seen().account_id = opened.session.account_id
     action = Action.WRITE_PERMANENT if permanent else Action.WRITE
@@ -133,23 +134,38 @@ class _PassThrough:
 
 
 class _Visitor(AuthUser):
-    def __init__(self, auth_id: str | None, action: Action = Action.PASS) -> None:
+    def __init__(
+        self, auth_id: str | None, action: Action = Action.PASS, *, token: str | None = None
+    ) -> None:
         super().__init__(auth_id, action)
+        self._token = token
         self._asking = asyncio.Lock()  # who asks twice at once has the database asked once
         self._asked = False
         self._known: SignedIn | None = None
 
     async def signed_in(self) -> SignedIn | None:
         async with self._asking:
-            if not self._asked and self.auth_id:
-                secret = self.auth_id
-                self._known = await current_vestibule().run(
-                    lambda unit: queries.by_session(unit, secret), reading=True
-                )
+            if not self._asked:
+                self._known = await self._ask()
                 if self._known is not None:
                     seen().account_id = self._known.account.id
             self._asked = True
         return self._known
+
+    async def _ask(self) -> SignedIn | None:
+        secret, token = self.auth_id, self._token
+        if token is not None:
+            try:
+                return await current_vestibule().run(
+                    lambda unit: queries.by_access_token(unit, token), reading=True
+                )
+            except NotSignedIn:
+                return None
+        if not secret:
+            return None
+        return await current_vestibule().run(
+            lambda unit: queries.by_session(unit, secret), reading=True
+        )
 
     @property
     async def is_authenticated(self) -> bool:
@@ -165,7 +181,7 @@ class _Auth(QuartAuth):
         # schemes are a proxy's in front of us.
         said = request.headers.getlist("Authorization")
         if any(each.lower().startswith("bearer") for each in said):
-            return _Visitor(None)
+            return _Visitor(None, token=bearer())
         return _Visitor(self.load_cookie())
 
     async def after_request(self, response: Response) -> Response:

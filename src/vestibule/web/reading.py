@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from quart import current_app, request
 from quart_schema import RequestSchemaValidationError
@@ -20,6 +20,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 from vestibule.kernel.errors import FieldError, InvalidFields, MalformedBody, WrongMediaType
 
 View = TypeVar("View", bound=Callable[..., Awaitable[object]])
+Model = TypeVar("Model", bound=BaseModel)
 
 _UNKNOWN = ("unknown_field", "This field is not known here.")
 _NO_OBJECT = FieldError("", "object_expected", "Send one JSON object.")
@@ -39,6 +40,7 @@ _WORDS = {
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
+_TAKES_FORM = "_vestibule_takes_form"
 # Our bodies are flat. Whoever parses after us starts deeper in the stack and would fail first.
 _DEEPEST = 32
 _LONGEST_FIELD = 4096
@@ -82,11 +84,9 @@ async def check_json() -> None:
         if request.mimetype == "application/json" and _reads_a_body():
             raise MalformedBody("Send a JSON object as the body.")
         return
-    if request.mimetype != "application/json":
-        raise WrongMediaType("send application/json")
-    charset = request.mimetype_params.get("charset", "utf-8")
-    if charset.lower() not in ("utf-8", "utf8"):
-        raise WrongMediaType("send JSON in UTF-8")
+    if request.mimetype == _FORM and _takes_a_form():
+        return
+    _check_type()
     try:
         _clean(json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse))
     except UnicodeError:
@@ -100,9 +100,45 @@ async def check_json() -> None:
         raise MalformedBody(f"The body is not plain JSON: {error}.") from None
 
 
+def _check_type() -> None:
+    if request.mimetype != "application/json":
+        raise WrongMediaType("send application/json")
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise WrongMediaType("send JSON in UTF-8")
+
+
 def _reads_a_body() -> bool:
     view = current_app.view_functions[str(request.endpoint)]
     return hasattr(view, QUART_SCHEMA_REQUEST_ATTRIBUTE)
+
+
+def takes_form(view: View) -> View:
+    """Let a route of JSON read a form as well; it reads by `form_or_json`."""
+    setattr(view, _TAKES_FORM, True)
+    return view
+
+
+def _takes_a_form() -> bool:
+    return hasattr(current_app.view_functions.get(str(request.endpoint)), _TAKES_FORM)
+
+
+async def form_or_json(model: type[Model]) -> Model:
+    """Read a body of either type into `model`; of a form, fields that are not known are left out.
+
+    Raises:
+        RequestSchemaValidationError: a field is missing, or not as it must be.
+        MalformedBody: as `form`.
+    """
+    if request.mimetype == _FORM:
+        posted = await form(*model.model_fields)
+        said: object = {name: value for name, value in posted.items() if value}
+    else:
+        said = await request.get_json() if await request.get_data() else {}
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        raise RequestSchemaValidationError(error) from None
 
 
 def takes_no_fields(view: View) -> View:

@@ -19,6 +19,7 @@ from vestibule.kernel.settings.serving import Serving
 from vestibule.kernel.settings.sources import Files, content, named_files, sentence, slip
 from vestibule.kernel.settings.storage import Storage
 from vestibule.kernel.settings.telemetry import Telemetry
+from vestibule.kernel.settings.tokens import Tokens
 from vestibule.kernel.settings.values import iso, origin_of
 
 __all__ = (
@@ -31,13 +32,13 @@ __all__ = (
     "variable",
 )
 
-GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts, Telemetry)
+GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts, Tokens, Telemetry)
 
 
 _ONE_WRITER = "is more than 1, and SQLite is for one process; use PostgreSQL, or set it to 1"
 
 
-class Settings(Serving, Storage, Mail, Accounts, Telemetry):
+class Settings(Serving, Storage, Mail, Accounts, Tokens, Telemetry):
     """All groups in one object, frozen."""
 
     @classmethod

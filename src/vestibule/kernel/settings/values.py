@@ -47,6 +47,7 @@ def _networks(value: object) -> object:
 
 
 Span = Annotated[timedelta, Field(gt=timedelta()), BeforeValidator(_seconds)]
+SpanOrNone = Annotated[timedelta, Field(ge=timedelta()), BeforeValidator(_seconds)]
 CommaSeparated = BeforeValidator(_parts)
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 PlainUrl = Annotated[str, AfterValidator(_plain)]

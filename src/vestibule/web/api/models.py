@@ -3,8 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
+from vestibule.accounts.credentials import Tokens
 from vestibule.accounts.models import Account
 from vestibule.sessions.models import Session
 
@@ -63,6 +72,18 @@ class LoginBody(_Body):
     identifier: Typed
     password: Password
     remember: bool = False
+    deliver: Literal["cookie", "tokens"] = Field(
+        "cookie", description="What the session is held by: a cookie, or tokens in the answer."
+    )
+
+
+class RefreshBody(_Body):
+    refresh_token: Typed
+
+
+class RevokeBody(_Body):
+    token: str = Field(max_length=8192, description="A refresh token or an access token.")
+    token_type_hint: Typed | None = None
 
 
 class AskedAnswer(BaseModel):
@@ -134,11 +155,42 @@ class SessionAnswer(BaseModel):
         )
 
 
+class TokensAnswer(BaseModel):
+    """An access token for `Authorization: Bearer`, and what renews it (RFC 6749, 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int = Field(description="Seconds for which the access token is good.")
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> Self:
+        return cls(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            expires_in=tokens.expires_in,
+        )
+
+
 class LoginAnswer(BaseModel):
-    """Who is signed in, and by which session; the session's secret is in the cookie."""
+    """Who is signed in, and by which session.
+
+    The session's secret is in the cookie; where tokens were asked for, they are here instead.
+    """
 
     account: AccountAnswer
     session: SessionAnswer
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: Literal["Bearer"] | None = None
+    expires_in: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_tokens(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        written = write(self)
+        if self.access_token is None:
+            return {name: written[name] for name in ("account", "session")}
+        return written
 
 
 class SessionsAnswer(BaseModel):

@@ -9,6 +9,7 @@ from vestibule.accounts.login import log_in
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
 from vestibule.sessions import store
+from vestibule.sessions.models import Kind
 from vestibule.web import device, identity, reading
 from vestibule.web.access import signed_in
 from vestibule.web.api.models import (
@@ -18,6 +19,7 @@ from vestibule.web.api.models import (
     PageQuery,
     SessionAnswer,
     SessionsAnswer,
+    TokensAnswer,
 )
 
 blueprint = Blueprint("sessions", __name__)
@@ -30,26 +32,32 @@ blueprint = Blueprint("sessions", __name__)
 async def open_session(data: LoginBody) -> LoginAnswer:
     """Log in
 
-    `identifier` is the address or the username. The session's secret comes as a cookie, and with
-    it one by which this device is known again when strangers have used up the account's log-ins.
+    `identifier` is the address or the username. The session's secret comes as a cookie, or with
+    `"deliver": "tokens"` as tokens in the answer. A second cookie lets this device be known again
+    when strangers have used up the account's log-ins.
     """
-    former = await identity.somebody()
+    kind = Kind.TOKENS if data.deliver == "tokens" else Kind.COOKIE
+    former = await identity.somebody() if kind == Kind.COOKIE else None
     entered = await current_vestibule().run(
         lambda unit: log_in(
             unit,
             identifier=data.identifier,
             password=data.password.get_secret_value(),
             remember=data.remember,
+            kind=kind,
             device=device.left(),
             instead_of=former,
         ),
         caller=identity.caller(),
     )
-    identity.sign_in(entered.opened)
+    if entered.tokens is None:
+        identity.sign_in(entered.opened)
     device.leave(entered.device)
+    tokens = TokensAnswer.of(entered.tokens).model_dump() if entered.tokens else {}
     return LoginAnswer(
         account=AccountAnswer.of(entered.account),
         session=SessionAnswer.of(entered.opened.session, current=True),
+        **tokens,
     )
 
 

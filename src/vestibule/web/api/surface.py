@@ -11,7 +11,7 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
-from vestibule.web.api import accounts, sessions
+from vestibule.web.api import accounts, sessions, tokens
 
 _WEAK = {
     "too_short": f"Choose a password of at least {policy.SHORTEST} characters.",
@@ -37,6 +37,7 @@ def _wait(error: VestibuleError) -> str:
 ANSWERS: Answers = {
     errors.BadCredentials: (401, "Wrong e-mail address, username or password."),
     errors.ProofRefused: (400, "The code or link is wrong, used or out of date."),
+    errors.TokenRefused: (401, "This refresh token is no longer good. Log in again."),
     errors.MalformedBody: (400, str),
     errors.WrongMediaType: (415, "Send application/json in UTF-8."),
     errors.InvalidFields: (422, "Some fields are not as they must be; see errors."),
@@ -52,6 +53,7 @@ ANSWERS: Answers = {
     errors.NotSignedIn: (401, "Log in first."),
     errors.AddressNotProved: (403, "This is for accounts with a proved e-mail address."),
     errors.SessionUnknown: (404, "You have no such session."),
+    errors.SigningKeyUnknown: (404, "No signing key in use has this id."),
     errors.CrossSite: (403, str),
     # RFC 9110, 15.5.20: not one of those that this server answers for.
     errors.WrongHost: (421, "Nothing here has this name. See VESTIBULE_ALLOWED_HOSTS."),
@@ -67,6 +69,7 @@ def blueprint() -> Blueprint:
     api = Blueprint("vestibule_api", __name__, url_prefix="/v1")
     api.register_blueprint(accounts.blueprint)
     api.register_blueprint(sessions.blueprint)
+    api.register_blueprint(tokens.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.receive)

@@ -43,6 +43,8 @@ ANSWERS: Answers = {
     errors.NotSignedIn: (401, "Log in first."),
     errors.AddressNotProved: (403, "Confirm your e-mail address first."),
     errors.SessionUnknown: (404, "You have no such session."),
+    errors.SigningKeyUnknown: (404, "There is no such key."),
+    errors.TokenRefused: (401, "Log in again."),
     errors.CrossSite: (403, "Another site sent this form. Open the link in your letter again."),
     errors.WrongHost: (421, "Nothing here has this name."),
     errors.HttpsRequired: (403, "Open the link in your letter again; it begins with https."),

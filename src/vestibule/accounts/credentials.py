@@ -1,0 +1,129 @@
+"""Tokens of a session: handed out, renewed, given back."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import exists
+
+from vestibule.accounts import queries
+from vestibule.accounts.models import Account
+from vestibule.audit import log
+from vestibule.audit.events import Event
+from vestibule.courier import letters, outbox
+from vestibule.kernel.errors import NotSignedIn, SessionUnknown, TokenRefused
+from vestibule.kernel.unit import Unit
+from vestibule.sessions import rotation, store
+from vestibule.sessions.models import Session
+from vestibule.tokens import access, keyring, refresh
+from vestibule.tokens.access import Holder
+from vestibule.tokens.refresh import Presented
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a client keeps; `expires_in` counts seconds for the access token."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+async def hand_out(unit: Unit, account: Account, session: Session) -> Tokens:
+    """Sign an access token for a session of tokens, and write its current refresh token."""
+    pair = await keyring.signing(unit)
+    issued = access.issue(pair, unit.settings, _holder(account, session), now=unit.now)
+    return Tokens(issued.token, _refresh_token(unit, session), issued.expires_in)
+
+
+async def renew(unit: Unit, token: str) -> Tokens:
+    """Replace a refresh token by its successor, and hand out a new access token.
+
+    Tabs ask at the same time, answers get lost, pages reload: within the grace the token before
+    and the current one get the current one. Whoever comes later with a token that was replaced has
+    copied it, or the other has: the session ends, and its owner is told. (RFC 9700, 4.14.2)
+
+    Raises:
+        TokenRefused: anything else than a new pair. Which, nobody is told.
+    """
+    held = refresh.read(token)
+    session = await _held_by(unit, held) if held else None
+    if held is None or session is None:
+        raise TokenRefused
+    account = await queries.by_id(unit, session.account_id)
+    if account is None:
+        raise TokenRefused
+    active = exists().where(Account.id == Session.account_id, Account.state == "active")
+    rotated = await rotation.rotate(
+        unit, session.id, held.generation, holder_is_active=active.correlate(Session)
+    )
+    if rotated is not None:
+        return await hand_out(unit, account, rotated)
+    session = await rotation.by_id(unit, session.id)
+    if session is None or rotation.is_over(unit, session) or account.state != "active":
+        raise TokenRefused
+    behind = session.generation - held.generation
+    if behind == 0 or (behind == 1 and rotation.is_fresh(unit, session)):
+        return await hand_out(unit, account, session)
+    if behind > 0:
+        await _end_stolen(unit, account, session)
+    raise TokenRefused
+
+
+async def give_back(unit: Unit, token: str) -> None:
+    """End the session of a token, refresh or access, in whichever state; unknown ones are fine.
+
+    (RFC 7009: whoever gives a token back wants it to be worth nothing, and then it is.)
+    """
+    held = refresh.read(token)
+    if held is not None:
+        session = await _held_by(unit, held)
+        if session is None:
+            return
+    else:
+        try:
+            signed_in = await queries.by_access_token(unit, token)
+        except NotSignedIn:
+            return
+        session = signed_in.session
+    with suppress(SessionUnknown):
+        await store.end(unit, session.account_id, session.id, reason="revoked")
+
+
+async def _held_by(unit: Unit, held: Presented) -> Session | None:
+    """Return the session of a refresh token, live or not, if the token is one that we wrote."""
+    session = await rotation.by_id(unit, held.session_id)
+    if session is None or session.nonce is None:
+        return None
+    return session if refresh.is_ours(unit.seals, held, session.nonce) else None
+
+
+async def _end_stolen(unit: Unit, account: Account, session: Session) -> None:
+    with suppress(SessionUnknown):  # of several that come with it, one ends the session
+        await store.end(unit, account.id, session.id, reason="token_replayed")
+        await log.record(unit, Event.TOKEN_REPLAYED, account_id=account.id, session_id=session.id)
+        if account.email is not None and account.email_verified_at is not None:
+            draft = letters.token_replayed(
+                to=account.email,
+                account_id=account.id,
+                opened_at=session.created_at,
+                opened_by=session.user_agent,
+                now=unit.now,
+            )
+            await outbox.post(unit, draft)
+
+
+def _holder(account: Account, session: Session) -> Holder:
+    return Holder(
+        account_id=account.id,
+        session_id=session.id,
+        roles=account.roles,
+        amr=session.amr,
+        auth_time=session.auth_time,
+        email_verified=account.email_verified_at is not None,
+        expires_at=session.expires_at,
+    )
+
+
+def _refresh_token(unit: Unit, session: Session) -> str:
+    assert session.nonce is not None, "a session of tokens has one"
+    return refresh.write(unit.seals, session.id, session.generation, session.nonce)

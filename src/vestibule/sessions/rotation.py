@@ -1,0 +1,76 @@
+"""Replacing a session's refresh token, once in a while, however many ask at the same moment."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
+
+from vestibule.kernel.database import UtcDateTime
+from vestibule.kernel.unit import Unit
+from vestibule.sessions.models import Kind, Session
+
+
+async def by_id(unit: Unit, session_id: UUID) -> Session | None:
+    """Read a session of tokens as it is now, whatever this unit read before."""
+    return await unit.session.scalar(_BY_ID, {"session": session_id})
+
+
+async def rotate(
+    unit: Unit, session_id: UUID, generation: int, *, holder_is_active: ColumnElement[bool]
+) -> Session | None:
+    """Go on to the next generation, in one statement; None if that is not possible now.
+
+    It is not where the session is over, where `generation` is not its current one, or where it has
+    been replaced within the grace.
+
+    Args:
+        holder_is_active: a condition on the session's account.
+    """
+    return await unit.session.scalar(
+        update(Session)
+        .where(*_MAY_ROTATE, holder_is_active)
+        .values(
+            generation=Session.generation + 1,
+            refreshed_at=bindparam("now", type_=UtcDateTime),
+            seen_at=bindparam("now", type_=UtcDateTime),
+            idle_until=bindparam("idle", type_=UtcDateTime),
+        )
+        .returning(Session)
+        .execution_options(synchronize_session=False, populate_existing=True),
+        {
+            "session": session_id,
+            "held": generation,
+            "now": unit.now,
+            "idle": unit.now + unit.settings.token_idle,
+            "before": unit.now - unit.settings.refresh_grace,
+        },
+    )
+
+
+def is_over(unit: Unit, session: Session) -> bool:
+    ended = session.ended_at is not None
+    return ended or session.idle_until <= unit.now or session.expires_at <= unit.now
+
+
+def is_fresh(unit: Unit, session: Session) -> bool:
+    """Tell whether the token was replaced so recently that the one before still counts."""
+    since = unit.now - unit.settings.refresh_grace
+    return session.refreshed_at is not None and session.refreshed_at > since
+
+
+_BY_ID = (
+    select(Session)
+    .where(Session.id == bindparam("session"), Session.kind == Kind.TOKENS)
+    .execution_options(populate_existing=True)
+)
+_MAY_ROTATE = (
+    Session.id == bindparam("session"),
+    Session.kind == Kind.TOKENS,
+    Session.generation == bindparam("held"),
+    Session.ended_at.is_(None),
+    Session.idle_until > bindparam("now", type_=UtcDateTime),
+    Session.expires_at > bindparam("now", type_=UtcDateTime),
+    or_(
+        Session.refreshed_at.is_(None),
+        Session.refreshed_at <= bindparam("before", type_=UtcDateTime),
+    ),
+)
