@@ -172,6 +172,27 @@ async def test_who_leaves_while_waiting_makes_room(passwords: Passwords, hasher:
     assert await passwords.hash("x")
 
 
+@pytest.mark.fault("F-14")
+async def test_who_waited_in_vain_is_told_so_and_what_has_begun_is_finished(
+    hasher: Watched,
+) -> None:
+    passwords = Passwords(threads=1, hasher=hasher, waiting=2, patience=0.05)
+    hasher.hold()
+    begun = asyncio.create_task(passwords.hash("at work"))
+    await hasher.has_begun()
+    with pytest.raises(Busy):
+        await passwords.hash("waiting")
+    assert passwords.load().waiting == 0
+    with pytest.raises(Busy):  # at once: who came before waited in vain
+        await asyncio.wait_for(passwords.hash("later"), timeout=0.04)
+    assert passwords.load().refused == 2
+    assert not begun.done()
+    hasher.may_go.set()
+    assert await passwords.matches("at work", await begun)
+    assert not hasher.begun.acquire(blocking=False), "nobody hashed what was given up"
+    passwords.close()
+
+
 async def test_hashing_is_off_the_loop(passwords: Passwords, hasher: Watched) -> None:
     hasher.threads.clear()
     await asyncio.gather(*(passwords.hash("x") for _ in range(3)))

@@ -88,7 +88,7 @@ CONTROLS = {
     ),
     "the bound of the hash queue": Control(
         "kernel/passwords.py",
-        "if self._taken >= self._bound:",
+        "if self._taken >= self._bound or self._late:",
         "if False:",
         "tests/faults/test_load.py::"
         "test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_waits",
@@ -918,6 +918,13 @@ CONTROLS = {
         "        if not await worker.serves():\n            return False\n",
         "",
         "tests/test_workers.py::test_settings_that_are_wrong_by_now_leave_the_old_workers_at_work",
+    ),
+    "the end of waiting for a hash": Control(
+        "kernel/passwords.py",
+        "timeout=self.patience",
+        "timeout=None",
+        "tests/kernel/test_passwords.py::"
+        "test_who_waited_in_vain_is_told_so_and_what_has_begun_is_finished",
     ),
     "letting go of who has left": Control(
         "connections.py",

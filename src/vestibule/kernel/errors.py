@@ -149,7 +149,7 @@ class TooManyAttempts(TryLater):
 
 
 class Busy(TryLater):
-    """More passwords wait to be hashed than two seconds of work."""
+    """Too many passwords wait to be hashed, or this one waited too long. Nobody looked at it."""
 
     code = "busy"
 

@@ -93,7 +93,7 @@ class _Queues(Collector):
         yield hashes
         yield CounterMetricFamily(
             "vestibule_hashes_refused",
-            "Passwords that were not hashed, because too many waited.",
+            "Passwords that were not hashed, because too many waited or they waited too long.",
             load.refused,
         )
         held = GaugeMetricFamily(

@@ -1,8 +1,8 @@
 """Argon2id off the event loop, bounded in threads and in waiting.
 
 The threads are our own and run at a lower priority, so that everybody else's requests are answered
-while people log in; the queue is short, because a caller who waits longer than two seconds is
-better served by an honest "try again".
+while people log in. The queue is short, in places and in time, because a caller who waits for
+seconds is better served by an honest "try again".
 """
 
 import asyncio
@@ -32,11 +32,14 @@ _MOST_PASSES = 16
 _NICENESS = 10
 _WAITING_A_THREAD = 80  # about two seconds of work at 25 ms a hash
 _RETRY_AFTER = 2
+# On a busy machine the threads come last, and the places alone would hold people for minutes. Long
+# enough for a full queue at 25 ms a hash; with the wait for a database it stays below 10 s.
+_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """How many passwords are at work, wait for it, and were refused since the start."""
+    """How many passwords are at work, wait for it, and were never hashed since the start."""
 
     running: int
     waiting: int
@@ -44,9 +47,22 @@ class Load:
 
 
 class Passwords:
+    """The queue of passwords that are to be hashed.
+
+    Args:
+        waiting: how many may wait, beside those at work.
+        patience: seconds that one waits before its hash begins; what has begun is finished.
+    """
+
     def __init__(
-        self, *, threads: int, hasher: PasswordHasher = STANDARD, waiting: int | None = None
+        self,
+        *,
+        threads: int,
+        hasher: PasswordHasher = STANDARD,
+        waiting: int | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
+        self.patience = patience
         self._hasher = hasher
         # Made by the same hasher, so a miss costs what a hit costs.
         self._decoy = hasher.hash("decoy")
@@ -54,6 +70,7 @@ class Passwords:
         self._threads: ThreadPoolExecutor | None = None
         self._bound = threads + (_WAITING_A_THREAD * threads if waiting is None else waiting)
         self._taken = 0
+        self._late = False  # somebody waited in vain, and no thread has come free since
         self._refused = 0
         self._guard = threading.Lock()
 
@@ -61,7 +78,7 @@ class Passwords:
         """Hash `password`, never truncated.
 
         Raises:
-            Busy: the queue is full.
+            Busy: the queue is full, or too slow; nobody looked at the password.
         """
         return await self._run(lambda: self._hasher.hash(password))
 
@@ -71,7 +88,7 @@ class Passwords:
         A hash that is none, or costs more than any should, is nobody's.
 
         Raises:
-            Busy: the queue is full.
+            Busy: the queue is full, or too slow; nobody looked at the password.
         """
         checked = hashed if hashed and _is_affordable(hashed) else self._decoy
         right = await self._run(lambda: self._verify(password, checked))
@@ -99,7 +116,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         with self._guard:
-            if self._taken >= self._bound:
+            if self._taken >= self._bound or self._late:
                 self._refused += 1
                 raise Busy(_RETRY_AFTER)
             self._taken += 1
@@ -110,11 +127,30 @@ class Passwords:
         # The place is given back when the work ends, not when the request does: a client that
         # hangs up must not make room for more hashing than the bound allows.
         done.add_done_callback(self._give_back)
-        return await asyncio.wrap_future(done)
+        answer = asyncio.wrap_future(done)
+        try:
+            # Not left to the threads: where they come last, they would be late to say so, too.
+            await asyncio.wait([answer], timeout=self.patience)
+            if self._gives_up(done):
+                raise Busy(_RETRY_AFTER)
+            return await answer
+        finally:
+            answer.cancel()  # a caller who leaves while waiting makes room
 
-    def _give_back(self, _done: Future[T]) -> None:
+    def _gives_up(self, waiting: Future[T]) -> bool:
+        """Give up what no thread has begun, and tell whether it was that."""
+        if waiting.done() or not waiting.cancel():
+            return False
+        with self._guard:
+            self._refused += 1
+            self._late = self._taken > 0
+        return True
+
+    def _give_back(self, done: Future[T]) -> None:
         with self._guard:
             self._taken -= 1
+            if not done.cancelled() or self._taken == 0:
+                self._late = False
 
 
 def _is_affordable(hashed: str) -> bool:
