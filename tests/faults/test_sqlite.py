@@ -13,7 +13,7 @@ from typing import Any  # Any: a driver's own
 
 import pytest
 
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import SECRET, Fleet
 from tests.faults.invariants import Told, violations
 from tests.faults.test_letters import mailgun
 from tests.faults.traffic import Crowd, figures
@@ -239,7 +239,8 @@ async def test_a_backup_that_was_made_under_load_is_whole(
     await stays_true(restored, Told(unheard=crowd.told.asked + crowd.told.unheard))
     elsewhere = tmp_path / "restored"
     elsewhere.mkdir()
-    async with serving(elsewhere, VESTIBULE_DATABASE_URL=restored) as served:
+    settings = {"VESTIBULE_DATABASE_URL": restored, "VESTIBULE_SECRETS": SECRET}
+    async with serving(elsewhere, **settings) as served:
         anybody = Crowd([int(served.base_url.rpartition(":")[2])])
         assert await anybody.log_in(0)
         anybody.close()
