@@ -188,6 +188,9 @@ def _config(idle: float) -> Config:
     config.keep_alive_timeout = idle
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = _HEADER_LIMIT
+    # Of any length: a full one that nobody reads any more would hold its connection for ever. Quart
+    # takes out all that comes, and keeps no more than the body limit.
+    config.max_app_queue_size = 0
     config.h2_max_concurrent_streams = _STREAMS
     config.h2_max_header_list_size = _HEADER_LIMIT
     return config

@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import h2.connection
 import h2.events
 import httpx
 import pytest
+from hypercorn.typing import ASGIFramework
 
 from tests.faults.fleet import descriptors
 from tests.processes import Served, serving
+from vestibule.connections import Connections
+from vestibule.server import Message, Receive, Send, listen
 
 PATIENCE = 30
 IDLE = 2
@@ -126,6 +130,29 @@ async def test_who_comes_when_there_are_too_many_is_told_to_come_again(hurried: 
     finally:
         for _, writer in lines:
             writer.close()
+
+
+@pytest.mark.fault("F-12")
+@pytest.mark.parametrize("pieces", [8, 8000])
+async def test_a_body_that_nobody_reads_holds_no_connection(pieces: int) -> None:
+    """The app answers at once and takes in nothing of what is sent."""
+
+    async def answers(scope: Message, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = listen("127.0.0.1", 0)
+    connections = Connections(cast(ASGIFramework, answers), idle=3600, most=100)
+    await connections.accept(listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    head = b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + b"1\r\nx\r\n" * pieces)
+    assert (await reader.read()).startswith(b"HTTP/1.1 404")
+    writer.close()
+    await connections.refuse_newcomers()
+    async with asyncio.timeout(PATIENCE):
+        await connections.wait(2 * PATIENCE)
 
 
 @pytest.mark.fault("F-12")
