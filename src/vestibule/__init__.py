@@ -4,7 +4,15 @@ from vestibule.accounts.models import Account
 from vestibule.app import create_app
 from vestibule.embedding import Vestibule
 from vestibule.extension import current_vestibule
-from vestibule.kernel.errors import AddressNotProved, CrossSite, NotSignedIn, VestibuleError
+from vestibule.kernel.errors import (
+    AddressNotProved,
+    CrossSite,
+    NotSignedIn,
+    ReauthenticationRequired,
+    RoleRequired,
+    ScopeRequired,
+    VestibuleError,
+)
 from vestibule.kernel.migrations import include_name
 from vestibule.kernel.settings import Settings
 from vestibule.web.access import current_account, requires, signed_in
@@ -14,6 +22,9 @@ __all__ = (
     "AddressNotProved",
     "CrossSite",
     "NotSignedIn",
+    "ReauthenticationRequired",
+    "RoleRequired",
+    "ScopeRequired",
     "Settings",
     "Vestibule",
     "VestibuleError",

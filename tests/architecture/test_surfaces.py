@@ -138,6 +138,10 @@ async def no_such_session(world: World) -> httpx.Response:
     return await (await world.member()).delete("/v1/me/sessions/x")
 
 
+async def no_letter_needed(world: World) -> httpx.Response:
+    return await (await world.member()).post("/v1/me/confirm/letters")
+
+
 async def another_site(world: World) -> httpx.Response:
     return await world.client(Origin="https://evil.example").log_in()
 
@@ -161,6 +165,7 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.NotSignedIn: a_stranger,
     errors.TokenRefused: no_refresh_token,
     errors.SessionUnknown: no_such_session,
+    errors.NoCodeByLetter: no_letter_needed,
     errors.CrossSite: another_site,
     errors.WrongHost: another_host,
 }
@@ -172,6 +177,10 @@ UNREACHABLE = {
     errors.AddressTaken,
     errors.HttpsRequired,
     errors.AddressNotProved,
+    errors.RoleRequired,
+    errors.ScopeRequired,
+    errors.ReauthenticationRequired,
+    errors.RoleUnknown,
     errors.SigningKeyUnknown,
 }
 

@@ -357,7 +357,7 @@ async def test_only_our_own_refresh_tokens_refresh(world: House) -> None:
         held.refresh_token + "A",
         held.refresh_token.swapcase(),
         f"vref_{'A' * len(coded)}",
-        f"vref_{coded[:21]}AAAAA{coded[26:]}",  # another generation
+        f"vref_{coded[:24]}AB{coded[26:]}",  # another generation
         f"vref_{coded[:-4]}AAAA",
         opaque.issue(opaque.Purpose.REFRESH)[0],
     ):

@@ -143,6 +143,7 @@ async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) ->
     )
     if account is None:
         await _refuse(unit, challenge)
+    await unit.session.refresh(account, ["granted"])
     own = caller.session.id if caller and caller.account.id == account.id else None
     await store.end_all(unit, account.id, reason="address_proved", but=own)
     return account

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     SIGN_UP = "vsup_"
     LINK = "vlnk_"
     REFRESH = "vref_"
+    CONFIRMATION = "vcon_"
 
 
 def issue(purpose: Purpose) -> tuple[str, bytes]:

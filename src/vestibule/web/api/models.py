@@ -77,6 +77,13 @@ class LoginBody(_Body):
     )
 
 
+class ConfirmBody(_Body):
+    """Either `password`, or the `code` of a letter."""
+
+    password: Password | None = None
+    code: Typed | None = None
+
+
 class RefreshBody(_Body):
     refresh_token: Typed
 
@@ -94,9 +101,15 @@ class AskedAnswer(BaseModel):
 
 
 class LetterAnswer(BaseModel):
-    """If the sign-up is open, a letter is on its way."""
+    """If there is anything to prove, a letter is on its way."""
 
     status: Literal["check_your_mail"] = "check_your_mail"
+
+
+class ConfirmationAnswer(BaseModel):
+    """Until when this session may do what wants a recent log-in."""
+
+    recent_until: Moment
 
 
 class AccountAnswer(BaseModel):
