@@ -81,7 +81,7 @@ def redis(redis_running: Redis) -> Redis:
 
 @pytest.fixture
 def patient_redis(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Redis:
-    """Redis that is waited for: this machine is busy, and what a slow one means is not the point."""
+    """Redis that is waited for: what a slow one means is not the point, and the machine is busy."""
     for name in ("_CONNECTING", "_ANSWERING", "_PATIENCE"):
         monkeypatch.setattr(in_redis, name, 20.0)
     return redis
