@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vestibule.audit import log
@@ -62,10 +62,10 @@ async def revoke(unit: Unit, account_id: UUID, role: str, *, by: UUID | None = N
     return True
 
 
-async def grant_first(unit: Unit, account_id: UUID) -> str:
+def grant_first(unit: Unit, account_id: UUID) -> str:
     """Give an account that was just opened what everybody has; return the role."""
     values = {"account_id": account_id, "role": USER, "granted_at": unit.now}
-    await unit.session.execute(_FIRST, values)
+    unit.insert(_GRANTS, values)
     return USER
 
 
@@ -80,4 +80,4 @@ async def _check(unit: Unit, role: str) -> None:
         raise RoleUnknown(known)
 
 
-_FIRST = insert(cast(Table, Grant.__table__))
+_GRANTS = cast(Table, Grant.__table__)

@@ -86,7 +86,7 @@ async def test_tokens_stay_and_tell_of_it_once_they_are_renewed(world: World) ->
     assert "set-cookie" not in answer.headers
     assert await ada.who() == 200
     _, renewed = await ada.refresh()
-    assert claims_of(renewed["access_token"])["auth_time"] == first + 300
+    assert claims_of(renewed["access_token"])["auth_time"] >= first + 300
 
 
 async def test_a_refresh_is_no_confirmation(world: World) -> None:
