@@ -11,6 +11,7 @@ from vestibule.kernel.errors import (
     ReauthenticationRequired,
     RoleRequired,
     ScopeRequired,
+    SessionRequired,
     VestibuleError,
 )
 from vestibule.kernel.migrations import include_name
@@ -25,6 +26,7 @@ __all__ = (
     "ReauthenticationRequired",
     "RoleRequired",
     "ScopeRequired",
+    "SessionRequired",
     "Settings",
     "Vestibule",
     "VestibuleError",

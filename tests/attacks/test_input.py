@@ -106,6 +106,10 @@ def bodies() -> dict[str, tuple[dict[str, Any], set[str]]]:
             {"username"},
         ),
         "/v1/me": (changes, set(changes)),
+        "/v1/me/api-keys": (
+            {"name": "x", "scopes": [], "expires_in": 3600},
+            {"expires_in"},
+        ),
         "/v1/me/confirm": ({"password": PASSWORD}, {"password"}),
         "/v1/tokens/refresh": ({"refresh_token": "vref_" + "A" * 75}, set()),
         REVOKE: ({"token": "vref_" + "A" * 75, "token_type_hint": "x"}, HINT),

@@ -17,6 +17,8 @@ class Event(StrEnum):
     PROOF_REFUSED = "proof.refused"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_REFUSED = "login.refused"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REMOVED = "api_key.removed"
     CONFIRMATION_LETTER_ASKED = "confirmation.letter_asked"
     CONFIRMATION_SUCCEEDED = "confirmation.succeeded"
     CONFIRMATION_REFUSED = "confirmation.refused"
@@ -37,3 +39,4 @@ class Event(StrEnum):
     SIGN_UP_PASSWORDS_REACHED = "sign_up_passwords.reached"
     CONFIRMATION_CODES_REACHED = "confirmation_codes.reached"
     CONFIRMATION_LETTERS_REACHED = "confirmation_letters.reached"
+    API_KEYS_REACHED = "api_keys.reached"

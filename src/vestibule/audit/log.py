@@ -23,7 +23,7 @@ class Entry(Base):
     # No foreign keys: an entry outlives what it tells of.
     account_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
-    # Who did it, where that was somebody else's account; and what it was about: the id of a role.
+    # Who did it, where that was somebody else's account; and the role or API key that it was about.
     actor_id: Mapped[UUID | None]
     about: Mapped[str | None] = mapped_column(String(40))
 
@@ -51,7 +51,7 @@ async def record(
 
     Args:
         actor_id: the account that did it to another's.
-        about: the id of the role that it concerns.
+        about: the id of the role or API key that it concerns.
         identifier: what the caller called the account, where no account is known.
     """
     entry, detail = _rows(unit, event, account_id, session_id, identifier)

@@ -92,6 +92,17 @@ def confirm_identity(
     )
 
 
+def api_key_made(*, to: str, account_id: UUID, now: datetime, caller: Caller) -> Draft:
+    """Tells an owner of a new key; what it is called stays out, for its maker chose that."""
+    return Draft(
+        kind="api_key_made",
+        recipient=to,
+        account_id=account_id,
+        expires_at=now + _NEWS,
+        words=_origin(now, caller),
+    )
+
+
 def custom(
     *,
     to: str,

@@ -97,6 +97,13 @@ CONFIRMATION_CODES = Limit(
 CONFIRMATION_LETTERS = Limit(
     "confirmation_letters", most=5, within=_HOUR, counts="letters with such a code to one account"
 )
+API_KEYS = Limit(
+    "api_keys",
+    most=20,
+    within=_HOUR,
+    from_first=True,
+    counts="API keys that one account makes, and letters that tell of them",
+)
 
 # A process that is asked for more can do nothing but refuse; this way it says so at little cost.
 REQUESTS = Limit(
@@ -121,6 +128,7 @@ TABLE = {
         SIGN_UP_PASSWORDS,
         CONFIRMATION_CODES,
         CONFIRMATION_LETTERS,
+        API_KEYS,
         REQUESTS,
     )
 }

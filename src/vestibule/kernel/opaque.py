@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     LINK = "vlnk_"
     REFRESH = "vref_"
     CONFIRMATION = "vcon_"
+    API_KEY = "vst_"
 
 
 def issue(purpose: Purpose) -> tuple[str, bytes]:

@@ -27,11 +27,13 @@ async def current_account() -> Account | None:
 
     However often it is asked, the database is asked once a request.
 
+    With an API key it is the key's owner, without roles: what a key may do is told by its scopes.
+
     Raises:
         DatabaseUnavailable: nobody can know; answered with 503.
     """
     _only_requests()
-    known = await identity.somebody()
+    known = await identity.known()
     return known.account if known else None
 
 
@@ -40,14 +42,14 @@ def signed_in(view: View, /) -> Guarded: ...
 @overload
 def signed_in() -> Callable[[View], Guarded]: ...
 def signed_in(view: View | None = None, /) -> Guarded | Callable[[View], Guarded]:
-    """Let only those in who are signed in.
+    """Let only those in who are signed in; an API key is not enough.
 
     Stands below the route's own decorator and above those that read the body, so that a stranger
     is told to log in whatever they send. An unsafe request that another site's page may have sent
     is refused first, as on our own routes.
 
     Raises (when a request comes):
-        CrossSite: 403. NotSignedIn: 401.
+        CrossSite: 403. NotSignedIn: 401. SessionRequired: 403, to an API key.
     """
     return requires() if view is None else requires(view)
 
@@ -75,12 +77,16 @@ def requires(
 ) -> Guarded | Callable[[View], Guarded]:
     """Let only those in who are signed in and meet every condition that is named.
 
+    API keys are let in by a scope alone: where none is named, or a role or a recent log-in is, the
+    route is for people.
+
     Roles are those that the account has at this request, whatever a token says of them.
 
     Args:
         view: or the name of a role that the account has: `@requires("admin")`.
         any_of: roles of which the account has one.
-        scope: one of `VESTIBULE_SCOPES`, given by a role that the account has.
+        scope: one of `VESTIBULE_SCOPES`, given by a role that the account has; and to the key, if
+            an API key came along.
         verified: the account has an address, and it is proved.
         recent: the session logged in, or confirmed who it is, within the last ten minutes
             (`VESTIBULE_RECENT_AUTHENTICATION`).
@@ -103,7 +109,7 @@ def requires(
         async def guarded(*args: Any, **named: Any) -> Any:  # Any: whatever the view takes
             _only_requests()
             await guard.refuse_cross_site()
-            known = await identity.somebody()
+            known = await identity.known()
             if known is None:
                 raise NotSignedIn
             conditions.check(known)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
 from vestibule.kernel import scopes
@@ -12,6 +13,7 @@ from vestibule.kernel.errors import (
     ReauthenticationRequired,
     RoleRequired,
     ScopeRequired,
+    SessionRequired,
 )
 from vestibule.sessions import confirming
 
@@ -49,20 +51,33 @@ class Conditions:
             raise ValueError("a role or a scope has a name")
         return cls(any_of=roles, scope=scope, verified=verified, recent=recent)
 
-    def check(self, known: SignedIn) -> None:
-        """Refuse who does not meet them, by what the rows of account and session say now.
+    def check(self, known: SignedIn | Program) -> None:
+        """Refuse who does not meet them, by what the rows say now.
 
         Raises:
-            RoleRequired, ScopeRequired, AddressNotProved, ReauthenticationRequired.
+            SessionRequired, RoleRequired, ScopeRequired, AddressNotProved,
+            ReauthenticationRequired.
         """
+        if isinstance(known, Program):
+            self._check_program(known)
+        else:
+            self._check_person(known)
+        if self.verified and known.account.email_verified_at is None:
+            raise AddressNotProved
+
+    def _check_program(self, program: Program) -> None:
+        if self.scope is None or self.any_of or self.recent:
+            raise SessionRequired
+        if self.scope not in program.scopes:
+            raise ScopeRequired
+
+    def _check_person(self, person: SignedIn) -> None:
         vestibule = current_vestibule()
-        settings, roles = vestibule.settings, known.account.roles
+        settings, roles = vestibule.settings, person.account.roles
         if self.any_of and set(self.any_of).isdisjoint(roles):
             raise RoleRequired
         if self.scope is not None and self.scope not in scopes.given_by(roles, settings.scopes):
             raise ScopeRequired
-        if self.verified and known.account.email_verified_at is None:
-            raise AddressNotProved
         now = vestibule.means.clock.now()
-        if self.recent and confirming.recent_until(settings, known.session) <= now:
+        if self.recent and confirming.recent_until(settings, person.session) <= now:
             raise ReauthenticationRequired

@@ -1,16 +1,22 @@
 """Saying once more who one is: by the password, or by a code that comes by letter."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select, update
 
 from tests.web.api.test_tokens import claims_of, program
 from tests.world import GENEROUS, PASSWORD, Client, Mail, World
+from vestibule.accounts import queries
+from vestibule.accounts.confirmation import confirm_by_password
 from vestibule.accounts.models import Account, Challenge
 from vestibule.audit.log import Entry
+from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Session
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -232,3 +238,33 @@ async def test_of_many_that_send_one_code_at_once_one_is_let_in(world: World) ->
     answers = await asyncio.gather(*(confirm(ada, code=code) for _ in range(6)))
     assert sum(each.status_code == 200 for each in answers) == 1
     assert {each.status_code for each in answers} <= {200, 400, 401}
+
+
+async def another_password(unit: Unit) -> None:
+    await unit.session.execute(update(Account).values(password_hash="another"))
+
+
+async def a_shut_account(unit: Unit) -> None:
+    await unit.session.execute(update(Account).values(state="disabled"))
+
+
+async def an_ended_session(unit: Unit) -> None:
+    await unit.session.execute(update(Session).values(ended_at=unit.now, end_reason="logout"))
+
+
+@pytest.mark.parametrize("change", [another_password, a_shut_account, an_ended_session])
+async def test_what_changed_since_it_was_read_confirms_nothing(
+    world: World, change: Callable[[Unit], Awaitable[None]]
+) -> None:
+    ada = await world.member()
+    async with world.vestibule.unit() as unit:
+        caller = await queries.by_session(unit, ada.cookies["vestibule"])
+    assert caller is not None
+    await world.vestibule.run(change)
+    before = await auth_times(world)
+    world.clock.move(timedelta(minutes=1))
+    with pytest.raises(NotSignedIn):
+        await world.vestibule.run(
+            lambda unit: confirm_by_password(unit, caller=caller, password=PASSWORD)
+        )
+    assert await auth_times(world) == before

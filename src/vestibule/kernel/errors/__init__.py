@@ -24,9 +24,12 @@
     ├── RoleRequired
     ├── ScopeRequired
     ├── ReauthenticationRequired
+    ├── SessionRequired
     ├── NoCodeByLetter
+    ├── TooManyApiKeys
     ├── RoleUnknown
     ├── SessionUnknown
+    ├── ApiKeyUnknown
     ├── SigningKeyUnknown
     ├── CrossSite
     ├── WrongHost
@@ -50,15 +53,18 @@ from vestibule.kernel.errors.admission import (
     ReauthenticationRequired,
     RoleRequired,
     ScopeRequired,
+    SessionRequired,
     TokenRefused,
     TooManyAttempts,
     WrongHost,
 )
 from vestibule.kernel.errors.existence import (
     AddressTaken,
+    ApiKeyUnknown,
     RoleUnknown,
     SessionUnknown,
     SigningKeyUnknown,
+    TooManyApiKeys,
     UsernameTaken,
 )
 from vestibule.kernel.errors.reading import (
@@ -82,6 +88,7 @@ from vestibule.kernel.errors.roots import (
 __all__ = (
     "AddressNotProved",
     "AddressTaken",
+    "ApiKeyUnknown",
     "BadCredentials",
     "BadInput",
     "Busy",
@@ -103,9 +110,11 @@ __all__ = (
     "RoleRequired",
     "RoleUnknown",
     "ScopeRequired",
+    "SessionRequired",
     "SessionUnknown",
     "SigningKeyUnknown",
     "TokenRefused",
+    "TooManyApiKeys",
     "TooManyAttempts",
     "TryLater",
     "UsernameTaken",

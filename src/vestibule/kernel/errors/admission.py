@@ -65,7 +65,7 @@ class RoleRequired(VestibuleError):
 
 
 class ScopeRequired(VestibuleError):
-    """Signed in, but none of the account's roles gives the scope that is asked for."""
+    """The scope that this is for is given by none of the account's roles, or not to the API key."""
 
     code = "scope_required"
 
@@ -74,6 +74,12 @@ class ReauthenticationRequired(VestibuleError):
     """Signed in, but too long ago for this: say once more who you are, then ask again."""
 
     code = "reauthentication_required"
+
+
+class SessionRequired(VestibuleError):
+    """An API key came along, and what is asked for is for people who are signed in."""
+
+    code = "session_required"
 
 
 class NoCodeByLetter(VestibuleError):

@@ -33,6 +33,18 @@ class SessionUnknown(VestibuleError):
     code = "session_unknown"
 
 
+class ApiKeyUnknown(VestibuleError):
+    """No API key of this account has that id."""
+
+    code = "api_key_unknown"
+
+
+class TooManyApiKeys(VestibuleError):
+    """The account has as many API keys as it may; remove one first."""
+
+    code = "too_many_api_keys"
+
+
 class SigningKeyUnknown(VestibuleError):
     """No signing key in use has that id."""
 
