@@ -27,10 +27,11 @@ from vestibule.kernel.keyring import development_secret
 from vestibule.kernel.means import NOBODY, Caller, Means
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import STANDARD, Passwords
+from vestibule.kernel.running import running
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
-from vestibule.kernel.unit import Unit, opening, running
+from vestibule.kernel.unit import Unit, opening
 from vestibule.sessions import store
 from vestibule.throttle.choose import choose as choose_counters
 from vestibule.throttle.in_memory import InMemory

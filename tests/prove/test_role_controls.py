@@ -161,8 +161,8 @@ CONTROLS = {
     ),
     "roles that are not the key's": Control(
         "accounts/programs.py",
-        '    set_committed_value(account, "granted", None)\n',
-        "",
+        "account.without_roles()",
+        "account",
         _NOT_FOR_KEYS,
     ),
     "the owner's state at the use": Control(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.kernel.database import Base
 from vestibule.roles.models import Grant
@@ -54,6 +55,13 @@ class Account(Base):
     def roles(self) -> tuple[str, ...]:
         """What was granted to the account, in the order of names."""
         return tuple(sorted((self.granted or "").split()))
+
+    def without_roles(self) -> "Account":
+        """Return a copy that has none, for who comes in its name and not as itself."""
+        columns = Account.__table__.columns
+        copy = Account(**{each.name: getattr(self, each.name) for each in columns})
+        set_committed_value(copy, "granted", None)
+        return copy
 
 
 class Challenge(Base):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -84,8 +83,7 @@ async def by_api_key(unit: Unit, sent: str) -> Program | None:
     keys.touch(unit, key)
     given = scopes.given_by(account.roles, unit.settings.scopes)
     # Whoever looks at roles alone must not take a key for all that its owner is.
-    set_committed_value(account, "granted", None)
-    return Program(account, key, given.intersection(key.scopes))
+    return Program(account.without_roles(), key, given.intersection(key.scopes))
 
 
 async def _holds(unit: Unit, caller: SignedIn) -> bool:

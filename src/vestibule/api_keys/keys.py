@@ -15,6 +15,7 @@ from vestibule.audit.events import Event
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import ApiKeyUnknown, TooManyApiKeys
 from vestibule.kernel.ids import uuid7
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.removal import remove as remove_old
 from vestibule.kernel.unit import Unit
 
@@ -154,4 +155,7 @@ async def _remove(unit: Unit, *which: ColumnElement[bool]) -> Sequence[UUID]:
         .returning(ApiKey.id)
         .execution_options(synchronize_session=False)
     )
-    return removed.all()
+    found = removed.all()
+    for each in found:
+        unit.forget(Fact.API_KEY, each)
+    return found

@@ -9,6 +9,7 @@ from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock
 from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
+from vestibule.kernel.memory import Memory
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
@@ -46,6 +47,7 @@ class Means:
     counters: Counters
     # What concerns this process alone, and is forgotten with it.
     counters_here: Counters
+    memory: Memory = field(default_factory=Memory)
     # Sessions used since their rows were last written.
     touched: set[UUID]
     # What features keep in this process, one of each kind.

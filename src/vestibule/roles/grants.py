@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import RoleUnknown
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.roles.models import USER, Grant, Role
 
@@ -36,6 +37,7 @@ async def grant(unit: Unit, account_id: UUID, role: str, *, by: UUID | None = No
     )
     if granted is None:
         return False
+    unit.forget(Fact.ACCOUNT, account_id)
     await log.record(unit, Event.ROLE_GRANTED, account_id=account_id, actor_id=by, about=role)
     return True
 
@@ -58,6 +60,7 @@ async def revoke(unit: Unit, account_id: UUID, role: str, *, by: UUID | None = N
     )
     if revoked is None:
         return False
+    unit.forget(Fact.ACCOUNT, account_id)
     await log.record(unit, Event.ROLE_REVOKED, account_id=account_id, actor_id=by, about=role)
     return True
 

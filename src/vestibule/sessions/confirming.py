@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, update
 
 from vestibule.kernel import opaque
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
@@ -40,4 +41,7 @@ async def confirm(unit: Unit, session: Session, *, holder_is: ColumnElement[bool
         .returning(Session)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
-    return None if confirmed is None else Opened(confirmed, secret)
+    if confirmed is None:
+        return None
+    unit.forget(Fact.SESSION, confirmed.id)
+    return Opened(confirmed, secret)

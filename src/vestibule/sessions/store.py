@@ -19,6 +19,7 @@ from vestibule.kernel import opaque
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import SessionUnknown
 from vestibule.kernel.ids import uuid7
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.settings import Settings
@@ -214,7 +215,10 @@ async def _end(unit: Unit, rows: Select[UUID], reason: str) -> Sequence[UUID]:
         .returning(Session.id)
         .execution_options(synchronize_session=False)
     )
-    return ended.all()
+    found = ended.all()
+    for each in found:
+        unit.forget(Fact.SESSION, each)
+    return found
 
 
 def _spans(settings: Settings, kind: Kind, *, remember: bool) -> tuple[timedelta, timedelta]:
