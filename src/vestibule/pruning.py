@@ -11,7 +11,8 @@ from vestibule.accounts import challenges
 from vestibule.courier import outbox
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.means import Means
-from vestibule.kernel.unit import Unit, running
+from vestibule.kernel.running import running
+from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
 from vestibule.tokens import keys

@@ -9,8 +9,8 @@ from functools import partial
 from vestibule.accounts import challenges
 from vestibule.courier import outbox
 from vestibule.kernel.means import Means
+from vestibule.kernel.running import running
 from vestibule.kernel.sealed import Key, Sealed, reseal
-from vestibule.kernel.unit import running
 from vestibule.tokens import keyring
 
 BATCH = 200

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.database import Database, FairPool
+from vestibule.kernel.database import Database
 from vestibule.kernel.database_url import dialect_url, where
 from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.kernel.ids import uuid7
+from vestibule.kernel.pool import FairPool
 from vestibule.throttle.counters import Counter
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.processes import serving
 from tests.world import PASSWORD
-from vestibule.kernel.database import FairPool
 from vestibule.kernel.database_url import dialect_url
+from vestibule.kernel.pool import FairPool
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
 

@@ -14,6 +14,7 @@ from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import FieldError, InvalidFields, NotSignedIn, UsernameTaken
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.settings import origin_of
 from vestibule.kernel.unit import Unit
 
@@ -63,6 +64,7 @@ async def change(unit: Unit, owner: SignedIn, changes: Changes) -> Account:
         raise UsernameTaken from None
     if account is None:
         raise InvalidFields([_LAST_NAME]) if _is_last_name(owner, changes) else NotSignedIn()
+    unit.forget(Fact.ACCOUNT, account.id)
     await log.record(
         unit, Event.ACCOUNT_CHANGED, account_id=account.id, session_id=owner.session.id
     )

@@ -7,6 +7,7 @@ from sqlalchemy import update
 from vestibule.accounts.models import Account
 from vestibule.audit import log
 from vestibule.audit.events import Event
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
@@ -42,4 +43,5 @@ async def _turn(unit: Unit, account_id: UUID, before: str, after: str) -> bool:
         .returning(Account.id)
         .execution_options(synchronize_session=False)
     )
+    unit.forget(Fact.ACCOUNT, account_id)
     return turned is not None

@@ -13,6 +13,7 @@ from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
 from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
@@ -143,6 +144,7 @@ async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) ->
     )
     if account is None:
         await _refuse(unit, challenge)
+    unit.forget(Fact.ACCOUNT, account.id)
     own = caller.session.id if caller and caller.account.id == account.id else None
     await store.end_all(unit, account.id, reason="address_proved", but=own)
     return account

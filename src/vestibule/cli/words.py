@@ -7,7 +7,7 @@ from typing import TextIO
 
 from vestibule.kernel.errors import CannotStart
 
-_POOL = "vestibule.kernel.database.FairPool"  # tells of every connection that comes and goes
+_POOL = "vestibule.kernel.pool.FairPool"  # tells of every connection that comes and goes
 
 
 class Spoken(logging.StreamHandler[TextIO]):

@@ -19,8 +19,9 @@ from vestibule.courier.transports import Message, Misconfigured, Permanent, Temp
 from vestibule.kernel import mailboxes
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.means import Means
+from vestibule.kernel.running import running
 from vestibule.kernel.seal import Unsealable
-from vestibule.kernel.unit import Unit, running
+from vestibule.kernel.unit import Unit
 
 log = logging.getLogger("vestibule.courier")
 

@@ -5,17 +5,13 @@ IMMEDIATE, and the log is written ahead. One connection writes, so writers of on
 fairly instead of spinning on a lock; readers have connections of their own and never wait.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
-from uuid import uuid4
 
 from sqlalchemy import URL, DateTime, Dialect, MetaData, event
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -23,23 +19,14 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
-from sqlalchemy.util import await_only
 
-from vestibule.kernel import sqlite
-from vestibule.kernel.database_url import dialect_url, hosts
-from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.kernel import postgresql, sqlite
+from vestibule.kernel.clock import Corrected
+from vestibule.kernel.database_url import dialect_url
 from vestibule.kernel.passing import Absence
-
-_RETRY_AFTER = 5
-# Seconds. A unit waits as long as a statement may take, and letting go of a server that does not
-# answer takes two more: whoever asks is told within six.
-PATIENCE = 3.5
-_CONNECTING = 3.0
-# What SQLAlchemy takes for an error like any other: the server is going, or is no longer the one
-# that takes writes. Every connection leads there, so none of them is used again.
-_GOING = frozenset({"57P01", "57P02", "57P03", "25006"})
+from vestibule.kernel.pool import FairPool
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -68,60 +55,24 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: UtcDateTime}
 
 
-class FairPool(AsyncAdaptedQueuePool):
-    """A pool whose connections are handed out first come, first served.
-
-    The stock pool lets late comers overtake: with 64 requests on 10 connections the slowest waited
-    four times as long as here. The permit is taken at check-out and given back at check-in.
-    """
-
-    def __init__(self, creator: Any, **options: Any) -> None:  # Any: SQLAlchemy's own signature
-        super().__init__(_or_unavailable(creator), **options)
-        self._permits = asyncio.Semaphore(self.size())
-        self.waiting = 0
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        try:
-            await_only(self._take_permit())
-        except TimeoutError:
-            raise PoolTimeoutError("no connection became free in time") from None
-        try:
-            return super()._do_get()
-        except BaseException:
-            self._permits.release()
-            raise
-
-    async def _take_permit(self) -> None:
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._permits.acquire()
-        finally:
-            self.waiting -= 1
-
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        try:
-            super()._do_return_conn(record)
-        finally:
-            self._permits.release()
-
-
-def _or_unavailable(connect: Any) -> Any:  # Any: SQLAlchemy's own signature
-    """Say in our words that nobody is there, at a first connection and at one made again."""
-
-    def reach(connection_record: Any = None) -> Any:  # Any: the same
-        try:
-            return connect(connection_record)
-        except OSError as error:  # refused, unreachable, timed out
-            raise DatabaseUnavailable(_RETRY_AFTER) from error
-
-    return reach
-
-
 class Database:
     """Two ways to the same tables: transactions that may write, and single reads."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        pgbouncer: bool = False,
+        clock: Corrected | None = None,
+    ) -> None:
+        """Connect when somebody asks for something.
+
+        Args:
+            pool_size: connections to PostgreSQL at most.
+            pgbouncer: the next statement may meet another server connection.
+            clock: what shall follow PostgreSQL's.
+        """
         self.absence = Absence()
         parsed = dialect_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -130,10 +81,12 @@ class Database:
             self.engine = _sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
             self.reading_engine = _sqlite_engine(parsed, connections=4, begin="BEGIN")
         else:
-            self._connecting = _connecting(parsed, pgbouncer=pgbouncer)
-            self.engine = _postgresql_engine(
+            self._connecting = postgresql.connecting(parsed, pgbouncer=pgbouncer)
+            self.engine = postgresql.engine(
                 parsed, pool_size=pool_size, connecting=self._connecting
             )
+            if clock is not None and not pgbouncer:
+                postgresql.keep_time(self.engine, clock)
             # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one. But PgBouncer
             # may prepare on one connection and execute on the next, unless a transaction holds it.
             one_by_one = {} if pgbouncer else {"isolation_level": "AUTOCOMMIT"}
@@ -168,38 +121,6 @@ class Database:
         await self.engine.dispose()
         if self.is_sqlite:
             await self.reading_engine.dispose()
-
-
-def _connecting(url: URL, *, pgbouncer: bool) -> dict[str, Any]:  # Any: asyncpg's arguments
-    """Return how asyncpg shall connect."""
-    arguments = {"timeout": _CONNECTING / max(1, len(hosts(url))), "command_timeout": PATIENCE}
-    if not pgbouncer:
-        return arguments
-    # The next statement may meet another server connection, which knows none of ours by name.
-    return arguments | {
-        "statement_cache_size": 0,
-        "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": lambda: f"vestibule_{uuid4().hex}",
-    }
-
-
-def _postgresql_engine(url: URL, *, pool_size: int, connecting: dict[str, Any]) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        poolclass=FairPool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=PATIENCE,
-        hide_parameters=True,  # digests and addresses have no place in a log
-        connect_args=connecting,
-    )
-
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def leave(context: ExceptionContext) -> None:
-        if getattr(context.original_exception, "sqlstate", None) in _GOING:
-            context.is_disconnect = True
-
-    return engine
 
 
 def _create_privately(url: URL) -> None:

@@ -6,9 +6,10 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from vestibule.kernel.client import Client
-from vestibule.kernel.clock import Clock
+from vestibule.kernel.clock import Corrected
 from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
+from vestibule.kernel.memory import Memory
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import Passwords
 from vestibule.kernel.seal import Seals
@@ -38,7 +39,7 @@ class Means:
     database: Database
     passwords: Passwords
     seals: Seals
-    clock: Clock
+    clock: Corrected
     wake_courier: Callable[[], None]
     signals: Signals
     metrics: Metrics
@@ -46,6 +47,7 @@ class Means:
     counters: Counters
     # What concerns this process alone, and is forgotten with it.
     counters_here: Counters
+    memory: Memory = field(default_factory=Memory)
     # Sessions used since their rows were last written.
     touched: set[UUID]
     # What features keep in this process, one of each kind.

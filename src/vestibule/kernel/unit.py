@@ -1,15 +1,14 @@
 """One transaction, and what a flow may reach for while it is open."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, event
+from sqlalchemy import Table, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -17,21 +16,20 @@ from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
 from vestibule.kernel import inserts
-from vestibule.kernel.database import PATIENCE
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
 from vestibule.kernel.means import NOBODY, Caller, Means
+from vestibule.kernel.memory import CHANNEL, Fact, Forgotten, words
 from vestibule.kernel.passing import is_passing, is_undone
 from vestibule.kernel.passwords import Passwords
+from vestibule.kernel.pool import PATIENCE
 from vestibule.kernel.seal import Seals
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Happened
 from vestibule.kernel.uninterrupted import uninterrupted
 
-T = TypeVar("T")
-
 _RETRY_AFTER = 5
-_TRIES = 3
 _ONLY_READS = "a reading unit cannot write"
+_SAYING = text("SELECT pg_notify(:channel, :words)")
 
 
 @dataclass
@@ -46,6 +44,7 @@ class Unit:
     wrote: bool = False
     committing: bool = False
     rows: list[inserts.Row] = field(default_factory=list)
+    forgotten: set[Forgotten] = field(default_factory=set)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -97,6 +96,15 @@ class Unit:
         """Have a row written at the end of this unit, together with all others of the kind."""
         cast(_Session, self.session.sync_session).writes()
         self.rows.append(inserts.Row(table, values))
+
+    def forget(self, fact: Fact, named: UUID | None = None) -> None:
+        """Have every process forget a row that this unit changes, with the commit.
+
+        Here it is forgotten before anything is answered, elsewhere within a second. On SQLite
+        nothing is remembered.
+        """
+        if not self.means.database.is_sqlite:
+            self.forgotten.add((fact, named))
 
     def begin_to_wait(self) -> None:
         """Count the time that is spent on the database from now, unless it is counted already.
@@ -161,33 +169,6 @@ async def opening(
         raise DatabaseUnavailable(_RETRY_AFTER, undone=undone) from error
 
 
-async def running(
-    means: Means,
-    flow: Callable[[Unit], Awaitable[T]],
-    *,
-    reading: bool = False,
-    caller: Caller = NOBODY,
-) -> T:
-    """Run `flow` in a unit, and once more where the database took its transaction back.
-
-    That happens to whoever loses a deadlock, and to connections that died while they rested. What a
-    flow did aside stays done: attempts that a limit counted are counted again.
-
-    Raises:
-        DatabaseUnavailable: as `opening`, or taken back three times.
-    """
-    for tried in range(1, _TRIES + 1):
-        try:
-            async with opening(means, reading=reading, caller=caller) as unit:
-                return await flow(unit)
-        except DatabaseUnavailable as error:
-            if not error.undone or tried == _TRIES:
-                raise
-        # Those who met each other shall not meet again.
-        await asyncio.sleep(tried * random.uniform(0.01, 0.05))  # noqa: S311 - no secret
-    raise AssertionError("unreachable")
-
-
 async def _finish(unit: Unit, *, reading: bool) -> None:
     if reading:
         if unit.session.new or unit.session.dirty or unit.session.deleted:
@@ -196,13 +177,18 @@ async def _finish(unit: Unit, *, reading: bool) -> None:
     if unit.rows:
         at_once = not unit.means.database.is_sqlite
         await inserts.write(unit.session, unit.rows, at_once=at_once)
+    if unit.forgotten:
+        await unit.session.execute(_SAYING, {"channel": CHANNEL, "words": words(unit.forgotten)})
     unit.committing = True
     unit.patience.reschedule(None)  # a commit has a time of its own, and is seen through
     await uninterrupted(_commit(unit))
 
 
 async def _commit(unit: Unit) -> None:
-    await unit.session.commit()
+    try:
+        await unit.session.commit()
+    finally:  # whether it arrived is not always known
+        unit.means.memory.forget(unit.forgotten)
     for act in unit.afterwards:
         act()
 

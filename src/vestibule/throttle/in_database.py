@@ -28,7 +28,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vestibule.kernel.counting import Count, Reached
-from vestibule.kernel.database import PATIENCE, Database, UtcDateTime
+from vestibule.kernel.database import Database, UtcDateTime
+from vestibule.kernel.pool import PATIENCE
 from vestibule.throttle.counters import Counter
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import CannotStart, SigningKeyUnknown
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.removal import remove
 from vestibule.kernel.unit import Unit
 from vestibule.tokens.keyring import LEEWAY, SEAL, held, open_private, signing
@@ -162,6 +163,7 @@ async def _promote(unit: Unit) -> str | None:
 
 
 async def _change(unit: Unit, before: KeyState, **values: object) -> None:
+    unit.forget(Fact.SIGNING_KEYS)
     await unit.session.execute(
         update(SigningKey)
         .where(SigningKey.state == before)
@@ -171,6 +173,7 @@ async def _change(unit: Unit, before: KeyState, **values: object) -> None:
 
 
 async def _retire(unit: Unit, kid: str) -> bool:
+    unit.forget(Fact.SIGNING_KEYS)
     retired = await unit.session.scalar(
         update(SigningKey)
         .where(SigningKey.kid == kid, SigningKey.state != KeyState.RETIRED)

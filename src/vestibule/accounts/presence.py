@@ -1,0 +1,94 @@
+"""Who sends a request: from what this process remembers, or from the database.
+
+What is remembered is shared between requests; nobody changes it.
+"""
+
+from typing import cast
+from uuid import UUID
+
+from vestibule.accounts import queries
+from vestibule.accounts.models import Account
+from vestibule.accounts.queries import SignedIn
+from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.means import Means
+from vestibule.kernel.memory import Fact, Loading
+from vestibule.kernel.running import running
+from vestibule.sessions import store
+from vestibule.sessions.models import Session
+from vestibule.tokens.access import Claims
+from vestibule.tokens.keyring import LEEWAY
+
+
+async def by_session(means: Means, secret: str) -> SignedIn | None:
+    """Find whose session a cookie's secret opens, if it is live and its account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    digest = store.digest_of(secret)
+    known = means.memory.credentials.get(digest)
+    if known is not None and (recalled := _recall(means, known)) is not None:
+        return recalled
+    with means.memory.loading() as loading:
+        found = await running(means, lambda unit: queries.by_session(unit, digest), reading=True)
+        if found is not None and _remember(means, found, loading):
+            means.memory.credentials.put(digest, found.session.id)
+    return found
+
+
+async def by_access_token(means: Means, token: str) -> SignedIn | None:
+    """Find whom an access token speaks of, if its session is live and its account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    claims = _read(means, token)
+    if claims is not None and (recalled := _recall(means, claims.session_id)) is not None:
+        return recalled
+    with means.memory.loading() as loading:
+        try:
+            if claims is None:
+                claims = await running(
+                    means, lambda unit: queries.claims_of(unit, token), reading=True
+                )
+                if loading.is_good((Fact.SIGNING_KEYS, None)):
+                    means.memory.tokens.put(token, claims)
+            said = claims
+            found = await running(means, lambda unit: queries.by_claims(unit, said), reading=True)
+        except NotSignedIn:
+            return None
+        _remember(means, found, loading)
+    return found
+
+
+def _read(means: Means, token: str) -> Claims | None:
+    """Return what a token says that was verified before and is still in its time."""
+    claims = cast(Claims | None, means.memory.tokens.get(token))
+    in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY
+    return claims if in_time else None
+
+
+def _recall(means: Means, session_id: UUID) -> SignedIn | None:
+    memory, now = means.memory, means.clock.now()
+    if not memory.is_trusted:
+        return None
+    session = cast(Session | None, memory.sessions.get(session_id))
+    if session is None:
+        return None
+    account = cast(Account | None, memory.accounts.get(session.account_id))
+    # One that looks idle here may have been used elsewhere.
+    if account is None or not store.is_live(means, session, now=now):
+        return None
+    store.touch(means, session, now=now)
+    return SignedIn(account=account, session=session)
+
+
+def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
+    """Keep what was read of an active account and a live session, unless it changed meanwhile."""
+    session, account = found.session, found.account
+    facts = (Fact.SESSION, session.id), (Fact.ACCOUNT, account.id)
+    if not means.memory.is_trusted or not loading.is_good(*facts):
+        return False
+    means.memory.sessions.put(session.id, session)
+    means.memory.accounts.put(account.id, account)
+    return True
