@@ -11,7 +11,7 @@ from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import NATIVE, Kind, Session
-from vestibule.tokens import access, keyring
+from vestibule.tokens import access, checks, keyring
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ async def by_access_token(unit: Unit, token: str) -> SignedIn:
     Raises:
         NotSignedIn: not ours, out of date, or of a session that has ended.
     """
-    verifier = await keyring.verifier(unit, access.kid_of(token))
+    verifier = await keyring.verifier(unit, checks.kid_of(token))
     if verifier is None:
         raise NotSignedIn
     claims = access.verify(token, verifier, unit.settings, now=unit.now)
