@@ -19,7 +19,7 @@ LAYERS = (
     {"web"},
     {"embedding", "testing", "verify"},
     {"connections", "stopping"},
-    {"app", "server"},
+    {"app", "granian", "server"},
     {"supervisor"},
     {"cli"},
     {"__main__"},

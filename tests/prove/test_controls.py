@@ -965,6 +965,12 @@ CONTROLS = {
         "tests/faults/test_database.py::TestGone::"
         "test_connections_that_died_while_they_rested_cost_nobody_an_answer",
     ),
+    "the stop of granian": Control(
+        "granian.py",
+        "        self._server.stop()\n",
+        "        pass\n",
+        "tests/test_granian.py::test_it_serves_the_same_app_and_stops_when_told_to",
+    ),
 }
 
 
