@@ -206,6 +206,7 @@ async def test_what_a_stranger_is_told_while_too_many_log_in(
 ) -> None:
     hasher = Held()
     async with World.running(sqlite_url, tmp_path, hasher=hasher, hash_threads=1) as world:
+        world.vestibule.means.passwords.patience = 60
         waiting = [asyncio.create_task(world.browser().log_in()) for _ in range(82)]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         hasher.may_go.set()

@@ -153,6 +153,7 @@ async def test_a_log_in_that_nobody_looked_at_does_not_count(opening: Opening) -
     hasher = Held()
     one_thread = {"hash_threads": 1}
     async with opening(hasher=hasher, settings=one_thread, log_in_identifier="100/1h") as world:
+        world.vestibule.means.passwords.patience = 60
         clients = [world.client() for _ in range(90)]
         waiting = [asyncio.create_task(each.log_in(V, WRONG)) for each in clients]
         busy = asyncio.as_completed(waiting)

@@ -66,6 +66,7 @@ async def test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_
 ) -> None:
     async with World.running(database_url, tmp_path, hasher=hasher, hash_threads=1) as world:
         ada = await world.member()
+        world.vestibule.means.passwords.patience = 60
         hasher.go.clear()
         storm = [
             asyncio.create_task(world.client().sign_up(f"{number}@example.org"))
@@ -92,6 +93,7 @@ async def test_being_told_to_come_back_is_no_attempt(
     async with World.running(database_url, tmp_path, hasher=hasher, hash_threads=1) as world:
         await world.browser().sign_up()
         [letter] = await world.mails()
+        world.vestibule.means.passwords.patience = 60
         hasher.go.clear()
         storm = [asyncio.create_task(world.client().log_in()) for _ in range(81)]
         while world.vestibule.means.passwords._taken < 81:
@@ -101,6 +103,38 @@ async def test_being_told_to_come_back_is_no_attempt(
             assert busy.status_code == 503
         hasher.go.set()
         await asyncio.gather(*storm)
+        proved = await world.client().prove(token=letter.token, password=PASSWORD)
+        assert proved.status_code == 200
+
+
+@pytest.mark.fault("F-14")
+async def test_who_waited_too_long_is_told_so_and_it_was_no_attempt(
+    database_url: str, tmp_path: Path, hasher: Held
+) -> None:
+    once = "log_in_identifier=1/1h, sign_up_client=3/1h, sign_up_passwords=1/1h"
+    async with World.running(
+        database_url, tmp_path, hasher=hasher, hash_threads=1, limits=once
+    ) as world:
+        await world.browser().sign_up()
+        [letter] = await world.mails()
+        world.vestibule.means.passwords.patience = 0.05
+        hasher.go.clear()
+        ahead = asyncio.create_task(world.client().sign_up("first@example.org"))
+        while not world.vestibule.means.passwords.load().running:
+            await asyncio.sleep(0.01)
+        for _ in range(3):
+            for told in (
+                await world.client().log_in("bob@example.org"),
+                await world.client().sign_up("bob@example.org"),
+                await world.client().prove(token=letter.token, password=PASSWORD),
+            ):
+                assert (told.status_code, told.json()["code"]) == (503, "busy")
+                assert told.headers["retry-after"] == "2"
+        hasher.go.set()
+        assert (await ahead).status_code == 202
+        world.vestibule.means.passwords.patience = 60
+        assert (await world.client().log_in("bob@example.org")).status_code == 401
+        assert (await world.client().sign_up("bob@example.org")).status_code == 202
         proved = await world.client().prove(token=letter.token, password=PASSWORD)
         assert proved.status_code == 200
 

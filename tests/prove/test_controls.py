@@ -107,8 +107,8 @@ CONTROLS = {
     ),
     "the cap on codes": Control(
         "throttle/in_database.py",
-        'Counter.count < bindparam("most", type_=Integer)),',
-        'Counter.count < bindparam("most", type_=Integer) + 10**6),',
+        'Counter.count < bindparam(f"most{place}", type_=Integer)',
+        'Counter.count < bindparam(f"most{place}", type_=Integer) + 10**6',
         "tests/attacks/test_proofs.py::"
         "test_the_eleventh_code_is_not_looked_at_and_nothing_refills_the_ten",
     ),
@@ -241,8 +241,8 @@ CONTROLS = {
     ),
     "the limit on sign-ups": Control(
         "accounts/signup.py",
-        "        await counters.take(unit, (SIGN_UP_CLIENT, unit.caller.network))\n",
-        "        pass\n",
+        "    await counters.take(unit, *counted)\n",
+        "",
         "tests/attacks/test_limits.py::test_one_client_address_signs_up_so_often",
     ),
     "the limit on a sign-up's letters": Control(
@@ -350,8 +350,8 @@ CONTROLS = {
     ),
     "spans from the first count": Control(
         "throttle/in_database.py",
-        "case((rested, anew), else_=Counter.resets_at) if from_first else anew",
-        "anew",
+        "case((self.rested, anew), else_=Counter.resets_at)\n                if from_first",
+        "anew\n                if from_first",
         "tests/throttle/test_limits.py::test_a_span_from_the_first_count_ends_however_many_follow",
     ),
     "the stop with the last app only": Control(
@@ -925,6 +925,25 @@ CONTROLS = {
         "timeout=None",
         "tests/kernel/test_passwords.py::"
         "test_who_waited_in_vain_is_told_so_and_what_has_begun_is_finished",
+    ),
+    "a sign-up that was told to come back": Control(
+        "accounts/signup.py",
+        "        await counters.give_back(unit, *counted)  # it was no attempt\n",
+        "",
+        "tests/faults/test_load.py::test_who_waited_too_long_is_told_so_and_it_was_no_attempt",
+    ),
+    "nobody is let in while people wait in vain": Control(
+        "kernel/passwords.py",
+        " or self._late:",
+        ":",
+        "tests/kernel/test_passwords.py::"
+        "test_who_waited_in_vain_is_told_so_and_what_has_begun_is_finished",
+    ),
+    "the account's cap on right passwords": Control(
+        "throttle/in_database.py",
+        ".where(~is_full, if_)",
+        ".where(if_)",
+        "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
     ),
     "letting go of who has left": Control(
         "connections.py",

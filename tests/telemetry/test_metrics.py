@@ -132,6 +132,7 @@ class Held(PasswordHasher):
 async def test_the_queue_of_hashes_is_seen_while_it_stands(sqlite_url: str, tmp_path: Path) -> None:
     hasher = Held()
     async with World.running(sqlite_url, tmp_path, hasher=hasher, hash_threads=1) as world:
+        world.vestibule.means.passwords.patience = 60
         waiting = [asyncio.create_task(world.browser().log_in()) for _ in range(83)]
         while sum(task.done() for task in waiting) != 2:
             await asyncio.sleep(0.01)

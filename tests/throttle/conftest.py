@@ -30,7 +30,7 @@ def counted_in(request: pytest.FixtureRequest) -> dict[str, str]:
     database = "postgres_url" if request.param == "postgresql" else "sqlite_url"
     given = {"database_url": request.getfixturevalue(database)}
     if request.param == "redis":
-        given["redis_url"] = request.getfixturevalue("redis").url
+        given["redis_url"] = request.getfixturevalue("patient_redis").url
     return given
 
 

@@ -12,7 +12,7 @@ from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import letters, outbox
 from vestibule.courier.letters import Draft
-from vestibule.kernel.errors import AddressTaken, IdentifierMissing, UsernameTaken
+from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, UsernameTaken
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
 from vestibule.kernel.unit import Unit
@@ -135,12 +135,18 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
     )
     if key is not None and await queries.by_username_key(unit, key) is not None:
         raise UsernameTaken
-    if unit.caller.network is not None:
-        await counters.take(unit, (SIGN_UP_CLIENT, unit.caller.network))
+    network = unit.caller.network
+    counted = [] if network is None else [(SIGN_UP_CLIENT, network)]
+    await counters.take(unit, *counted)
     await breaches.check(unit, person.password)
     await unit.pause()
+    try:
+        password_hash = await unit.passwords.hash(person.password)
+    except Busy:
+        await counters.give_back(unit, *counted)  # it was no attempt
+        raise
     return address, Wanted(
-        password_hash=await unit.passwords.hash(person.password),
+        password_hash=password_hash,
         username=person.username,
         given_name=person.given_name,
         family_name=person.family_name,

@@ -48,8 +48,8 @@ async def record(
         identifier: what the caller called the account, where no account is known.
     """
     entry, detail = _rows(unit, event, account_id, session_id, identifier)
-    await unit.session.execute(_ENTRY, entry)
-    await unit.session.execute(_DETAIL, detail)
+    unit.insert(_ENTRIES, entry)
+    unit.insert(_DETAILS, detail)
     unit.tell(event, account_id=account_id, session_id=session_id)
 
 
@@ -59,8 +59,8 @@ async def record_aside(
     """Write `event` whatever becomes of `unit`; pauses it first. No host is told."""
     entry, detail = _rows(unit, event, account_id, None, identifier)
     async with unit.aside() as connection:
-        await connection.execute(_ENTRY, entry)
-        await connection.execute(_DETAIL, detail)
+        await connection.execute(insert(_ENTRIES), entry)
+        await connection.execute(insert(_DETAILS), detail)
 
 
 def _rows(
@@ -86,9 +86,7 @@ def _rows(
     }
 
 
-# Straight into the tables: nobody reads back what was written.
-_ENTRY = insert(cast(Table, Entry.__table__))
-_DETAIL = insert(cast(Table, Detail.__table__))
+_ENTRIES, _DETAILS = cast(Table, Entry.__table__), cast(Table, Detail.__table__)
 
 
 def _cut(text: str | None) -> str | None:

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import event
+from sqlalchemy import Table, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
+from vestibule.kernel import inserts
 from vestibule.kernel.database import PATIENCE
 from vestibule.kernel.errors import DatabaseUnavailable, Refusal
 from vestibule.kernel.means import NOBODY, Caller, Means
@@ -44,6 +45,7 @@ class Unit:
     patience: asyncio.Timeout
     wrote: bool = False
     committing: bool = False
+    rows: list[inserts.Row] = field(default_factory=list)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -90,6 +92,11 @@ class Unit:
         It costs one round trip and no lock, where a read and a pause here would cost three.
         """
         return opening(self.means, reading=True, caller=self.caller)
+
+    def insert(self, table: Table, values: dict[str, object]) -> None:
+        """Have a row written at the end of this unit, together with all others of the kind."""
+        cast(_Session, self.session.sync_session).writes()
+        self.rows.append(inserts.Row(table, values))
 
     def begin_to_wait(self) -> None:
         """Count the time that is spent on the database from now, unless it is counted already.
@@ -186,6 +193,9 @@ async def _finish(unit: Unit, *, reading: bool) -> None:
         if unit.session.new or unit.session.dirty or unit.session.deleted:
             raise RuntimeError(_ONLY_READS)
         return
+    if unit.rows:
+        at_once = not unit.means.database.is_sqlite
+        await inserts.write(unit.session, unit.rows, at_once=at_once)
     unit.committing = True
     unit.patience.reschedule(None)  # a commit has a time of its own, and is seen through
     await uninterrupted(_commit(unit))

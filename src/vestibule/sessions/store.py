@@ -11,7 +11,7 @@ from secrets import token_bytes
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, case, insert, literal, or_, select, update
+from sqlalchemy import Select, Table, bindparam, case, literal, or_, select, update
 
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -67,7 +67,7 @@ async def open_for(
         "idle_until": unit.now + idle,
         "expires_at": unit.now + lifetime,
     }
-    await unit.session.execute(_OPENING, values)
+    unit.insert(_SESSIONS, values)
     return Opened(Session(**values), secret)
 
 
@@ -80,7 +80,7 @@ def named(secret: str) -> dict[str, bytes]:
 LIVE_ROW = select(Session).where(
     Session.secret_digest == bindparam("digest"), Session.ended_at.is_(None)
 )
-_OPENING = insert(cast(Table, Session.__table__))
+_SESSIONS = cast(Table, Session.__table__)
 
 
 def is_live(unit: Unit, session: Session) -> bool:

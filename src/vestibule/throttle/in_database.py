@@ -3,11 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Integer, and_, bindparam, case, or_, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert
 
 from vestibule.kernel.counting import Count, Reached
 from vestibule.kernel.database import PATIENCE, Database, UtcDateTime
@@ -17,7 +35,7 @@ from vestibule.throttle.counters import Counter
 class InDatabase:
     """Asked between two transactions of a unit, never within one.
 
-    On PostgreSQL each count is a transaction of its own, on SQLite all of a call are one.
+    On PostgreSQL a call is one statement, on SQLite one transaction.
     """
 
     def __init__(self, database: Database) -> None:
@@ -28,57 +46,147 @@ class InDatabase:
     ) -> Reached | None:
         if not wanted and not back:
             return None
+        # Counted and uncounted again is not counted: there must only be room.
+        ways = tuple(None if each in back else each.limit.from_first for each in wanted)
+        # In one order: two who give back the same never wait for each other crosswise.
+        rows = sorted(
+            (each for each in back if each not in wanted),
+            key=lambda each: (each.limit.name, each.key),
+        )
         async with asyncio.timeout(PATIENCE), self._database.aside() as connection:
-            for each in wanted:
-                if not await self._has_room(connection, each, now):
-                    resets_at = await connection.scalar(_RESETS_AT, _row(each))
-                    return Reached(each, resets_at - now if resets_at else each.limit.within)
-            if back:
-                # In one order: two who give back the same never wait for each other crosswise.
-                rows = sorted(back, key=lambda each: (each.limit.name, each.key))
-                await connection.execute(_GIVE_BACK, [_row(each) for each in rows])
-        return None
+            if self._database.is_sqlite:
+                counted = await _one_by_one(connection, wanted, ways, rows, now)
+            else:
+                counted = await _at_once(connection, wanted, ways, rows, now)
+            if counted == len(wanted):
+                return None
+            refused = wanted[counted]
+            resets_at = await connection.scalar(_RESETS_AT, _values(refused, now))
+            return Reached(refused, resets_at - now if resets_at else refused.limit.within)
 
     async def close(self) -> None:
         """The database is its owner's."""
 
-    async def _has_room(self, connection: AsyncConnection, each: Count, now: datetime) -> bool:
-        counting = _COUNTING[self._database.is_sqlite, each.limit.from_first]
-        times = {"now": now, "anew": now + each.limit.within, "most": each.limit.most}
-        return await connection.scalar(counting, _row(each) | times) is not None
+
+_Ways = tuple[bool | None, ...]  # for each: whether from the first; None: only looked at
 
 
-def _row(count: Count) -> dict[str, object]:
-    return {"name": count.limit.name, "key": count.digest}
+async def _one_by_one(
+    connection: AsyncConnection,
+    wanted: Sequence[Count],
+    ways: _Ways,
+    back: Sequence[Count],
+    now: datetime,
+) -> int:
+    """Return how many had room, up to the first that had none."""
+    for counted, (each, way) in enumerate(zip(wanted, ways, strict=True)):
+        if await connection.scalar(_COUNTING[way], _values(each, now)) is None:
+            return counted
+    if back:
+        await connection.execute(_GIVING_BACK, [_values(each, now) for each in back])
+    return len(wanted)
 
 
-def _counting(*, sqlite_: bool, from_first: bool) -> ReturningInsert[tuple[int]]:
-    insert = sqlite.insert if sqlite_ else postgresql.insert
-    now = bindparam("now", type_=UtcDateTime)
-    rested = Counter.resets_at <= now
-    statement = insert(Counter).values(
-        limit_name=bindparam("name"),
-        key_digest=bindparam("key"),
-        count=1,
-        resets_at=bindparam("anew"),
-    )
-    anew = statement.excluded.resets_at
-    return statement.on_conflict_do_update(
-        index_elements=[Counter.limit_name, Counter.key_digest],
-        set_={
-            "count": case((rested, 1), else_=Counter.count + 1),
-            "resets_at": case((rested, anew), else_=Counter.resets_at) if from_first else anew,
-        },
-        where=or_(rested, Counter.count < bindparam("most", type_=Integer)),
-    ).returning(Counter.count)
+async def _at_once(
+    connection: AsyncConnection,
+    wanted: Sequence[Count],
+    ways: _Ways,
+    back: Sequence[Count],
+    now: datetime,
+) -> int:
+    """As `_one_by_one`, in a single round trip."""
+    values: dict[str, object] = {}
+    for place, each in enumerate((*wanted, *back)):
+        values |= {f"{name}_{place}": value for name, value in _values(each, now).items()}
+    return int(await connection.scalar(_all_of(ways, len(back)), values) or 0)
 
 
-# Made once: making a statement costs more than the database takes to run it.
-_COUNTING = {
-    (sqlite_, from_first): _counting(sqlite_=sqlite_, from_first=from_first)
-    for sqlite_ in (False, True)
-    for from_first in (False, True)
+def _values(count: Count, now: datetime) -> dict[str, object]:
+    limit = count.limit
+    return {
+        "name": limit.name,
+        "key": count.digest,
+        "now": now,
+        "anew": now + limit.within,
+        "most": limit.most,
+    }
+
+
+class _Row:
+    """The statements about one counter; `place` tells its parameters from those of others."""
+
+    def __init__(self, place: str = "") -> None:
+        self.name = bindparam(f"name{place}", type_=String)
+        self.key = bindparam(f"key{place}", type_=LargeBinary)
+        self.anew = bindparam(f"anew{place}", type_=UtcDateTime)
+        self.rested = Counter.resets_at <= bindparam(f"now{place}", type_=UtcDateTime)
+        self.has_room = Counter.count < bindparam(f"most{place}", type_=Integer)
+        self.here = and_(Counter.limit_name == self.name, Counter.key_digest == self.key)
+
+    def count(self, insert: Any, *, from_first: bool, if_: ColumnElement[bool]) -> Any:
+        # Any: the dialects share no class that knows conflicts.
+        values = select(self.name, self.key, literal(1, Integer), self.anew).where(if_)
+        columns = ["limit_name", "key_digest", "count", "resets_at"]
+        statement = insert(Counter).from_select(columns, values)
+        anew = statement.excluded.resets_at
+        return statement.on_conflict_do_update(
+            index_elements=[Counter.limit_name, Counter.key_digest],
+            set_={
+                "count": case((self.rested, 1), else_=Counter.count + 1),
+                "resets_at": case((self.rested, anew), else_=Counter.resets_at)
+                if from_first
+                else anew,
+            },
+            where=or_(self.rested, self.has_room),
+        ).returning(Counter.count)
+
+    def look(self, *, if_: ColumnElement[bool]) -> Select[int]:
+        is_full = exists().where(self.here, ~or_(self.rested, self.has_room))
+        return select(literal(1, Integer).label("count")).where(~is_full, if_)
+
+    def give_back(self, *, if_: ColumnElement[bool]) -> Any:  # Any: as SQLAlchemy's update()
+        counted = update(Counter).where(self.here, Counter.count > 0, if_)
+        return counted.values(count=Counter.count - 1)
+
+
+@cache
+def _all_of(ways: _Ways, back: int) -> Select[int]:
+    """Return the statement that counts so many and then gives back so many, each after the other.
+
+    It returns how many had room, up to the first that had none. Made once for each shape: making a
+    statement costs more than the database takes to run it.
+    """
+    steps: list[CTE] = []
+    had_room: ColumnElement[bool] = true()
+    for place, way in enumerate(ways):
+        row = _Row(f"_{place}")
+        step = (
+            row.look(if_=had_room)
+            if way is None
+            else row.count(postgresql.insert, from_first=way, if_=had_room)
+        )
+        steps.append(step.cte(f"counted_{place}"))
+        had_room = exists(select(1).select_from(steps[-1]))
+    total: ColumnElement[int] = literal(0, Integer)
+    for step in steps:
+        total = total + select(func.count()).select_from(step).scalar_subquery()
+    found = select(total)
+    for place in range(len(ways), len(ways) + back):
+        given = _Row(f"_{place}").give_back(if_=had_room).returning(Counter.count)
+        step = given.cte(f"given_back_{place}")
+        found = found.add_cte(step)
+        # Whether it gave anything back or not: what counts is that it comes first.
+        had_room = and_(had_room, select(func.count()).select_from(step).scalar_subquery() >= 0)
+    return found
+
+
+_ROW = _Row()
+_COUNTING: dict[bool | None, Any] = {
+    None: _ROW.look(if_=true()),
+    **{
+        from_first: _ROW.count(sqlite.insert, from_first=from_first, if_=true())
+        for from_first in (False, True)
+    },
 }
-_IS = and_(Counter.limit_name == bindparam("name"), Counter.key_digest == bindparam("key"))
-_RESETS_AT = select(Counter.resets_at).where(_IS)
-_GIVE_BACK = update(Counter).where(_IS, Counter.count > 0).values(count=Counter.count - 1)
+_RESETS_AT = select(Counter.resets_at).where(_ROW.here)
+_GIVING_BACK = _ROW.give_back(if_=true())

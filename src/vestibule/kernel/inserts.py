@@ -1,0 +1,49 @@
+"""Rows that nobody reads back in their transaction, written in one round trip before its end."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from sqlalchemy import Insert, Table, bindparam, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+class Row(NamedTuple):
+    """One row to be, by the names of its columns."""
+
+    table: Table
+    values: dict[str, object]
+
+
+async def write(session: AsyncSession, rows: Sequence[Row], *, at_once: bool) -> None:
+    """Insert `rows`, which may lean on each other.
+
+    Args:
+        at_once: in one statement, which PostgreSQL can and SQLite cannot.
+    """
+    if not at_once:
+        for row in rows:
+            await session.execute(insert(row.table), row.values)
+        return
+    shapes = tuple((row.table, tuple(row.values)) for row in rows)
+    values = {
+        f"{name}_{place}": value
+        for place, row in enumerate(rows)
+        for name, value in row.values.items()
+    }
+    await session.execute(_all_of(shapes), values)
+
+
+@cache
+def _all_of(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
+    """Made once for each shape: making a statement costs more than running it."""
+    *first, last = (
+        insert(table).values(
+            {name: bindparam(f"{name}_{place}", type_=table.c[name].type) for name in names}
+        )
+        for place, (table, names) in enumerate(shapes)
+    )
+    # What a row leans on is looked for once the whole statement is done.
+    for place, statement in enumerate(first):
+        last = last.add_cte(statement.cte(f"inserted_{place}"))
+    return last
