@@ -3,7 +3,13 @@
 import pytest
 
 from tests.architecture.source import PACKAGE
-from tests.prove.test_controls import CONTROLS
+from tests.prove import test_controls, test_verify_controls, test_web_controls
+
+CONTROLS = {
+    f"{table.__name__.rpartition('.')[2]}: {name}": control
+    for table in (test_controls, test_verify_controls, test_web_controls)
+    for name, control in table.CONTROLS.items()
+}
 
 
 @pytest.mark.parametrize("name", CONTROLS)

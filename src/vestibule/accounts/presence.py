@@ -16,7 +16,7 @@ from vestibule.kernel.running import running
 from vestibule.sessions import store
 from vestibule.sessions.models import Session
 from vestibule.tokens.access import Claims
-from vestibule.tokens.keyring import LEEWAY
+from vestibule.tokens.checks import LEEWAY
 
 
 async def by_session(means: Means, secret: str) -> SignedIn | None:
