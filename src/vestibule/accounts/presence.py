@@ -27,7 +27,9 @@ async def by_session(means: Means, secret: str) -> SignedIn | None:
     """
     digest = store.digest_of(secret)
     known = means.memory.credentials.get(digest)
-    if known is not None and (recalled := _recall(means, known)) is not None:
+    recalled = _recall(means, known) if known is not None else None
+    # A session may have got another secret.
+    if recalled is not None and recalled.session.secret_digest == digest:
         return recalled
     with means.memory.loading() as loading:
         found = await running(means, lambda unit: queries.by_session(unit, digest), reading=True)
