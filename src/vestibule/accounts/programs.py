@@ -8,13 +8,14 @@ from sqlalchemy import bindparam, select
 
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
-from vestibule.api_keys import keys, secret
+from vestibule.api_keys import keys
 from vestibule.api_keys.keys import Made
 from vestibule.api_keys.models import ApiKey
 from vestibule.courier import letters, outbox
 from vestibule.kernel import scopes
 from vestibule.kernel.errors import FieldError, InvalidFields, NotSignedIn
 from vestibule.kernel.limits import API_KEYS
+from vestibule.kernel.means import Means
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Session
 from vestibule.throttle import counters
@@ -69,19 +70,21 @@ async def make_key(
     return made
 
 
-async def by_api_key(unit: Unit, sent: str) -> Program | None:
-    """Find whose key `sent` is, if it is live and its account active.
+async def by_digest(unit: Unit, digest: bytes) -> tuple[ApiKey, Account] | None:
+    """Find the key of a secret of that digest and its owner, if the owner's account is active."""
+    found = (await unit.session.execute(_BY_DIGEST, {"digest": digest})).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def at_work(means: Means, key: ApiKey, account: Account) -> Program | None:
+    """Return who comes with a key, if it is not expired, and note that it was used.
 
     What it may do is what it was made for, as far as its owner's roles give that now.
     """
-    if not secret.is_whole(sent):
+    if not keys.is_live(key, now=means.clock.now()):
         return None
-    found = (await unit.session.execute(_BY_KEY, {"digest": secret.digest(sent)})).one_or_none()
-    if found is None or not keys.is_live(unit, found[0]):
-        return None
-    key, account = found
-    keys.touch(unit, key)
-    given = scopes.given_by(account.roles, unit.settings.scopes)
+    keys.touch(means, key)
+    given = scopes.given_by(account.roles, means.settings.scopes)
     # Whoever looks at roles alone must not take a key for all that its owner is.
     return Program(account.without_roles(), key, given.intersection(key.scopes))
 
@@ -109,7 +112,7 @@ def _not_yours(may: Collection[str]) -> FieldError:
     return FieldError("scopes", "not_yours", words)
 
 
-_BY_KEY = (
+_BY_DIGEST = (
     select(ApiKey, Account)
     .join(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"), Account.state == "active")

@@ -15,12 +15,13 @@ from vestibule.audit.events import Event
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import ApiKeyUnknown, TooManyApiKeys
 from vestibule.kernel.ids import uuid7
+from vestibule.kernel.means import Means
 from vestibule.kernel.memory import Fact
 from vestibule.kernel.removal import remove as remove_old
 from vestibule.kernel.unit import Unit
 
 _MOST = 50  # of one account, that are not expired
-_TOUCH_EVERY = timedelta(minutes=1)
+_COARSE = timedelta(seconds=50)  # less than there is between two writings
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,16 @@ async def page(unit: Unit, account_id: UUID, *, before: UUID | None, most: int) 
     return (await unit.session.scalars(statement.order_by(ApiKey.id.desc()).limit(most))).all()
 
 
-def touch(unit: Unit, key: ApiKey) -> None:
+def touch(means: Means, key: ApiKey) -> None:
     """Remember that a key was used; written in batches by `write_touches`."""
-    if key.last_used_at is None or unit.now - key.last_used_at >= _TOUCH_EVERY:
-        unit.means.part(Uses).keys.add(key.id)
+    means.part(Uses).keys.add(key.id)
 
 
 async def write_touches(unit: Unit) -> None:
-    """Write down, in one statement, which keys were used since the last time; never backwards."""
+    """Write down, in one statement, which keys were used since the last time.
+
+    Coarsely, however many processes do so, and never backwards.
+    """
     used = unit.means.part(Uses).keys
     touched = tuple(used)
     if not touched:
@@ -120,7 +123,7 @@ async def write_touches(unit: Unit) -> None:
         select(ApiKey.id)
         .where(
             ApiKey.id.in_(touched),
-            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < unit.now),
+            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < unit.now - _COARSE),
         )
         .order_by(ApiKey.id)
         .with_for_update(skip_locked=True)  # somebody else writes it, or removes it
@@ -140,8 +143,8 @@ async def prune(unit: Unit, *, most: int) -> int:
     return await remove_old(unit, ApiKey, ApiKey.expires_at, until=until, most=most)
 
 
-def is_live(unit: Unit, key: ApiKey) -> bool:
-    return key.expires_at is None or key.expires_at > unit.now
+def is_live(key: ApiKey, *, now: datetime) -> bool:
+    return key.expires_at is None or key.expires_at > now
 
 
 def _is_live(unit: Unit) -> ColumnElement[bool]:

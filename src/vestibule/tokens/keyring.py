@@ -3,20 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc.jwk import Key, import_key
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
+from vestibule.tokens.checks import Verifier
 from vestibule.tokens.models import KeyState, SigningKey
 
-# How far two clocks may be apart: for expiry, and for what lies in the future.
-LEEWAY = timedelta(seconds=30)
 SEAL = "signing key"
 SEALED = Sealed(SigningKey, SigningKey.private, SEAL)
 
@@ -28,16 +26,6 @@ class Pair:
     kid: str
     algorithm: str
     private: Key
-
-
-@dataclass(frozen=True)
-class Verifier:
-    """A public key, and until when what it signed is honoured; None: for the time being."""
-
-    kid: str
-    algorithm: str
-    key: Key
-    until: datetime | None
 
 
 class KeyRing:
@@ -67,7 +55,7 @@ async def signing(unit: Unit) -> Pair:
 async def verifier(unit: Unit, kid: str) -> Verifier | None:
     """Return a key whose tokens are honoured, or None: unknown, not yet in use, or retired."""
     key = await unit.session.scalar(
-        select(SigningKey).where(SigningKey.kid == kid, *_honoured(unit))
+        select(SigningKey).where(SigningKey.kid == kid, is_honoured(kid, now=unit.now))
     )
     if key is None:
         return None
@@ -111,10 +99,12 @@ async def sealed(unit: Unit, *, most: int) -> tuple[int, int]:
     return len(found), closed
 
 
-def _honoured(unit: Unit) -> tuple[Any, ...]:  # Any: SQL expressions
-    return (
+def is_honoured(kid: Any, *, now: Any) -> ColumnElement[bool]:  # Any: what SQL compares with
+    """Return the condition that tokens of a key are honoured."""
+    return exists().where(
+        SigningKey.kid == kid,
         SigningKey.state.in_((KeyState.ACTIVE, KeyState.VERIFYING)),
-        or_(SigningKey.verifies_until.is_(None), SigningKey.verifies_until > unit.now),
+        or_(SigningKey.verifies_until.is_(None), SigningKey.verifies_until > now),
     )
 
 

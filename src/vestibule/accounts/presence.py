@@ -1,0 +1,138 @@
+"""Who sends a request: from what this process remembers, or from the database.
+
+What is remembered is shared between requests; nobody changes it.
+"""
+
+from typing import cast
+from uuid import UUID
+
+from vestibule.accounts import programs, queries
+from vestibule.accounts.models import Account
+from vestibule.accounts.programs import Program
+from vestibule.accounts.queries import SignedIn
+from vestibule.api_keys import secret
+from vestibule.api_keys.models import ApiKey
+from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.means import Means
+from vestibule.kernel.memory import Fact, Loading
+from vestibule.kernel.running import running
+from vestibule.sessions import store
+from vestibule.sessions.models import Session
+from vestibule.tokens.access import Claims
+from vestibule.tokens.checks import LEEWAY
+
+
+async def by_session(means: Means, secret: str) -> SignedIn | None:
+    """Find whose session a cookie's secret opens, if it is live and its account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    digest = store.digest_of(secret)
+    known = means.memory.credentials.get(digest)
+    recalled = _recall(means, known) if known is not None else None
+    # A session may have got another secret.
+    if recalled is not None and recalled.session.secret_digest == digest:
+        return recalled
+    with means.memory.loading() as loading:
+        found = await running(means, lambda unit: queries.by_session(unit, digest), reading=True)
+        if found is not None and _remember(means, found, loading):
+            means.memory.credentials.put(digest, found.session.id)
+    return found
+
+
+async def by_access_token(means: Means, token: str) -> SignedIn | None:
+    """Find whom an access token speaks of, if its session is live and its account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    claims = _read(means, token)
+    if claims is not None and (recalled := _recall(means, claims.session_id)) is not None:
+        return recalled
+    with means.memory.loading() as loading:
+        try:
+            if claims is None:
+                claims = await running(
+                    means, lambda unit: queries.claims_of(unit, token), reading=True
+                )
+                if loading.is_good((Fact.SIGNING_KEYS, None)):
+                    means.memory.tokens.put(token, claims)
+            said = claims
+            found = await running(means, lambda unit: queries.by_claims(unit, said), reading=True)
+        except NotSignedIn:
+            return None
+        _remember(means, found, loading)
+    return found
+
+
+async def by_api_key(means: Means, sent: str) -> Program | None:
+    """Find whose key `sent` is, if it is not expired and its owner's account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    if not secret.is_whole(sent):
+        return None
+    memory, digest = means.memory, secret.digest(sent)
+    found = _recall_key(means, memory.credentials.get(digest))
+    if found is None:
+        with memory.loading() as loading:
+            found = await running(
+                means, lambda unit: programs.by_digest(unit, digest), reading=True
+            )
+            if found is not None and _remember_key(means, *found, loading):
+                memory.credentials.put(digest, found[0].id)
+    return None if found is None else programs.at_work(means, *found)
+
+
+def _read(means: Means, token: str) -> Claims | None:
+    """Return what a token says that was verified before and is still in its time."""
+    claims = cast(Claims | None, means.memory.tokens.get(token))
+    in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY
+    return claims if in_time else None
+
+
+def _recall(means: Means, session_id: UUID) -> SignedIn | None:
+    memory, now = means.memory, means.clock.now()
+    if not memory.is_trusted:
+        return None
+    session = cast(Session | None, memory.sessions.get(session_id))
+    if session is None:
+        return None
+    account = cast(Account | None, memory.accounts.get(session.account_id))
+    # One that looks idle here may have been used elsewhere.
+    if account is None or not store.is_live(means, session, now=now):
+        return None
+    store.touch(means, session, now=now)
+    return SignedIn(account=account, session=session)
+
+
+def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
+    """Keep what was read of an active account and a live session, unless it changed meanwhile."""
+    session, account = found.session, found.account
+    facts = (Fact.SESSION, session.id), (Fact.ACCOUNT, account.id)
+    if not means.memory.is_trusted or not loading.is_good(*facts):
+        return False
+    means.memory.sessions.put(session.id, session)
+    means.memory.accounts.put(account.id, account)
+    return True
+
+
+def _recall_key(means: Means, key_id: UUID | None) -> tuple[ApiKey, Account] | None:
+    memory = means.memory
+    if key_id is None or not memory.is_trusted:
+        return None
+    key = cast(ApiKey | None, memory.api_keys.get(key_id))
+    account = cast(Account | None, memory.accounts.get(key.account_id)) if key else None
+    return None if key is None or account is None else (key, account)
+
+
+def _remember_key(means: Means, key: ApiKey, account: Account, loading: Loading) -> bool:
+    """Keep what was read of a key of an active account, unless it changed meanwhile."""
+    facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
+    if not means.memory.is_trusted or not loading.is_good(*facts):
+        return False
+    means.memory.api_keys.put(key.id, key)
+    means.memory.accounts.put(account.id, account)
+    return True
