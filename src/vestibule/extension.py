@@ -23,6 +23,7 @@ from vestibule.kernel.database import Database
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.keyring import development_secret
 from vestibule.kernel.means import NOBODY, Caller, Means
+from vestibule.kernel.memory import Memory
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import STANDARD, Passwords
 from vestibule.kernel.running import running
@@ -31,6 +32,7 @@ from vestibule.kernel.settings import Settings
 from vestibule.kernel.signals import Signals
 from vestibule.kernel.unit import Unit, opening
 from vestibule.sessions import store
+from vestibule.sessions.feed import Feed
 from vestibule.throttle.choose import choose as choose_counters
 from vestibule.throttle.in_memory import InMemory
 from vestibule.tokens import keys
@@ -65,24 +67,28 @@ class Vestibule:
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or max(1, cores() // settings.processes)
         self.signals = Signals(self)
-        database, passwords = _database(settings), Passwords(threads=threads, hasher=hasher)
+        own_clock = clock or SystemClock()
+        database = _database(settings, own_clock)
+        passwords, memory = Passwords(threads=threads, hasher=hasher), Memory()
         self.means = Means(
             settings=settings,
             database=database,
             passwords=passwords,
             seals=Seals(secrets),
-            clock=clock or SystemClock(),
+            clock=own_clock,
             wake_courier=self._wake_courier,
             signals=self.signals,
-            metrics=Metrics(passwords, database),
+            metrics=Metrics(passwords, database, memory),
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
             counters=choose_counters(settings, database) if counters is None else counters,
             counters_here=InMemory(),
+            memory=memory,
             touched=set(),
             parts={KeyRing: KeyRing()},
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
+        self.feed = Feed(settings.feed, memory, own_clock) if settings.feed else None
         self._tasks: list[asyncio.Task[None]] = []
         self._at_work: set[Quart] = set()
         self._started: WeakSet[Quart] = WeakSet()
@@ -152,6 +158,8 @@ class Vestibule:
         if any(not task.done() for task in self._tasks):
             return
         work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]
+        if self.feed is not None:
+            work.append(self.feed.run())
         if self.settings.courier:
             work.append(self.courier.run())
         self._tasks = [asyncio.create_task(each) for each in work]
@@ -201,7 +209,7 @@ def _own_secret(settings: Settings) -> str:
         raise CannotStart(f"VESTIBULE_DATA_DIR: cannot be written to ({error.strerror})") from None
 
 
-def _database(settings: Settings) -> Database:
+def _database(settings: Settings, clock: Clock) -> Database:
     try:
         if settings.in_development:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -209,6 +217,7 @@ def _database(settings: Settings) -> Database:
             settings.database,
             pool_size=settings.database_pool_size,
             pgbouncer=settings.pgbouncer,
+            clock=clock,
         )
     except OSError as error:
         raise CannotStart(

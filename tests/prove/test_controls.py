@@ -809,8 +809,9 @@ CONTROLS = {
     ),
     "the keys that were retired": Control(
         "tokens/keyring.py",
-        "SigningKey.kid == kid, *_honoured(unit)",
-        "SigningKey.kid == kid",
+        "        SigningKey.state.in_((KeyState.ACTIVE, KeyState.VERIFYING)),\n"
+        "        or_(SigningKey.verifies_until.is_(None), SigningKey.verifies_until > now),\n",
+        "",
         "tests/web/api/test_tokens.py::test_a_retired_keys_tokens_are_refused_at_once",
     ),
     "the session behind a token": Control(

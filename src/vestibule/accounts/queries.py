@@ -7,11 +7,13 @@ from sqlalchemy import bindparam, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
+from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import NATIVE, Kind, Session
 from vestibule.tokens import access, keyring
+from vestibule.tokens.access import Claims
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ async def by_identifier(unit: Unit, identifier: str) -> Account | None:
     return None
 
 
-async def by_session(unit: Unit, secret: str) -> SignedIn | None:
-    """Find whose session `secret` opens, if it is live and its account active."""
-    found = (await unit.session.execute(_BY_SESSION, store.named(secret))).one_or_none()
-    if found is None or not store.is_live(unit, found[0]):
+async def by_session(unit: Unit, digest: bytes) -> SignedIn | None:
+    """Find whose session a secret of that digest opens, if it is live and its account active."""
+    found = (await unit.session.execute(_BY_SESSION, {"digest": digest})).one_or_none()
+    if found is None or not store.is_live(unit.means, found[0], now=unit.now):
         return None
-    store.touch(unit, found[0])
+    store.touch(unit.means, found[0], now=unit.now)
     return SignedIn(account=found[1], session=found[0])
 
 
@@ -59,15 +61,37 @@ async def by_access_token(unit: Unit, token: str) -> SignedIn:
     Raises:
         NotSignedIn: not ours, out of date, or of a session that has ended.
     """
+    return await by_claims(unit, await claims_of(unit, token))
+
+
+async def claims_of(unit: Unit, token: str) -> Claims:
+    """Verify an access token.
+
+    Raises:
+        NotSignedIn: not ours, or out of date.
+    """
     verifier = await keyring.verifier(unit, access.kid_of(token))
     if verifier is None:
         raise NotSignedIn
-    claims = access.verify(token, verifier, unit.settings, now=unit.now)
-    named = {"session": claims.session_id, "account": claims.account_id}
+    return access.verify(token, verifier, unit.settings, now=unit.now)
+
+
+async def by_claims(unit: Unit, claims: Claims) -> SignedIn:
+    """Find whom a verified token speaks of; its key may have been retired since.
+
+    Raises:
+        NotSignedIn: its session or its key is over.
+    """
+    named = {
+        "session": claims.session_id,
+        "account": claims.account_id,
+        "kid": claims.kid,
+        "now": unit.now,
+    }
     found = (await unit.session.execute(_BY_CLAIMS, named)).one_or_none()
-    if found is None or not store.is_live(unit, found[0]):
+    if found is None or not store.is_live(unit.means, found[0], now=unit.now):
         raise NotSignedIn
-    store.touch(unit, found[0])
+    store.touch(unit.means, found[0], now=unit.now)
     return SignedIn(account=found[1], session=found[0])
 
 
@@ -97,6 +121,7 @@ _BY_CLAIMS = (
         Session.ended_at.is_(None),
         Account.id == bindparam("account"),
         Account.state == "active",
+        keyring.is_honoured(bindparam("kid"), now=bindparam("now", type_=UtcDateTime)),
     )
 )
 _BY_SESSION = (

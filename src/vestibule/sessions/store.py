@@ -19,6 +19,7 @@ from vestibule.kernel import opaque
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import SessionUnknown
 from vestibule.kernel.ids import uuid7
+from vestibule.kernel.means import Means
 from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
@@ -72,27 +73,27 @@ async def open_for(
     return Opened(Session(**values), secret)
 
 
-def named(secret: str) -> dict[str, bytes]:
-    """Return what `LIVE_ROW` asks for."""
-    return {"digest": opaque.digest(Purpose.SESSION, secret)}
+def digest_of(secret: str) -> bytes:
+    """Return what a session's row keeps of its secret."""
+    return opaque.digest(Purpose.SESSION, secret)
 
 
-# The session of a secret unless it was ended; whether it rests, `is_live` tells.
+# The session of a digest unless it was ended; whether it rests, `is_live` tells.
 LIVE_ROW = select(Session).where(
     Session.secret_digest == bindparam("digest"), Session.ended_at.is_(None)
 )
 _SESSIONS = cast(Table, Session.__table__)
 
 
-def is_live(unit: Unit, session: Session) -> bool:
-    used = session.idle_until > unit.now or session.id in unit.means.touched
-    return used and session.expires_at > unit.now
+def is_live(means: Means, session: Session, *, now: datetime) -> bool:
+    used = session.idle_until > now or session.id in means.touched
+    return used and session.expires_at > now
 
 
-def touch(unit: Unit, session: Session) -> None:
+def touch(means: Means, session: Session, *, now: datetime) -> None:
     """Remember that the session was used; written in batches by `write_touches`."""
-    if unit.now - session.seen_at >= _TOUCH_EVERY:
-        unit.means.touched.add(session.id)
+    if now - session.seen_at >= _TOUCH_EVERY:
+        means.touched.add(session.id)
 
 
 async def write_touches(unit: Unit) -> None:

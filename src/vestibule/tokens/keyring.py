@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc.jwk import Key, import_key
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.seal import Unsealable
@@ -45,7 +45,6 @@ class KeyRing:
 
     def __init__(self) -> None:
         self.pairs: dict[str, Pair] = {}
-        self.verifiers: dict[str, Verifier] = {}
 
 
 async def signing(unit: Unit) -> Pair:
@@ -67,7 +66,7 @@ async def signing(unit: Unit) -> Pair:
 async def verifier(unit: Unit, kid: str) -> Verifier | None:
     """Return a key whose tokens are honoured, or None: unknown, not yet in use, or retired."""
     key = await unit.session.scalar(
-        select(SigningKey).where(SigningKey.kid == kid, *_honoured(unit))
+        select(SigningKey).where(SigningKey.kid == kid, is_honoured(kid, now=unit.now))
     )
     if key is None:
         return None
@@ -111,10 +110,12 @@ async def sealed(unit: Unit, *, most: int) -> tuple[int, int]:
     return len(found), closed
 
 
-def _honoured(unit: Unit) -> tuple[Any, ...]:  # Any: SQL expressions
-    return (
+def is_honoured(kid: Any, *, now: Any) -> ColumnElement[bool]:  # Any: what SQL compares with
+    """Return the condition that tokens of a key are honoured."""
+    return exists().where(
+        SigningKey.kid == kid,
         SigningKey.state.in_((KeyState.ACTIVE, KeyState.VERIFYING)),
-        or_(SigningKey.verifies_until.is_(None), SigningKey.verifies_until > unit.now),
+        or_(SigningKey.verifies_until.is_(None), SigningKey.verifies_until > now),
     )
 
 

@@ -12,7 +12,7 @@ from quart import Quart, Request, Response, current_app, request
 from quart.blueprints import BlueprintSetupState
 from quart_auth import Action, AuthUser, QuartAuth
 
-from vestibule.accounts import queries
+from vestibule.accounts import presence
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import NotSignedIn
@@ -153,19 +153,10 @@ class _Visitor(AuthUser):
         return self._known
 
     async def _ask(self) -> SignedIn | None:
-        secret, token = self.auth_id, self._token
-        if token is not None:
-            try:
-                return await current_vestibule().run(
-                    lambda unit: queries.by_access_token(unit, token), reading=True
-                )
-            except NotSignedIn:
-                return None
-        if not secret:
-            return None
-        return await current_vestibule().run(
-            lambda unit: queries.by_session(unit, secret), reading=True
-        )
+        means = current_vestibule().means
+        if self._token is not None:
+            return await presence.by_access_token(means, self._token)
+        return await presence.by_session(means, self.auth_id) if self.auth_id else None
 
     @property
     async def is_authenticated(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.world import Client, World
-from vestibule.accounts import profile, queries, state
+from vestibule.accounts import presence, profile, state
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Detail, Entry
 from vestibule.kernel.errors import NotSignedIn
@@ -250,8 +250,7 @@ async def test_of_two_that_want_one_username_one_has_it(free: World) -> None:
 
 async def test_whoever_is_shut_out_meanwhile_changes_nothing(world: World) -> None:
     ada = await world.member()
-    async with world.vestibule.unit() as unit:
-        known = await queries.by_session(unit, ada.cookies["vestibule"])
+    known = await presence.by_session(world.vestibule.means, ada.cookies["vestibule"])
     assert known is not None
     async with world.vestibule.unit() as unit:
         assert await state.disable(unit, known.account.id)

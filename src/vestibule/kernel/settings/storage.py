@@ -34,6 +34,12 @@ class Storage(Group):
     """The database is reached through PgBouncer, or another pooler, that hands out its connections
     by transaction: no prepared statement is kept. Statements then cost a little more."""
 
+    feed_url: SecretStr | None = None
+    """Where servers listen for changes that others make to sessions and accounts: PostgreSQL
+    itself, as in `VESTIBULE_DATABASE_URL`, where that one leads to PgBouncer. Without it each
+    request asks the database there. Default: the database's URL, unless `VESTIBULE_PGBOUNCER` is
+    set."""
+
     redis_url: SecretStr | None = None
     """Where the limits count in place of the database: `redis://:password@host:6379/0`,
     `rediss://…` for TLS, or `unix:///path?db=0`; a database of its own, with `maxmemory-policy
@@ -66,6 +72,10 @@ class Storage(Group):
                 yield "secrets", weakness
         if self.redis_url and _scheme(self.redis_url) not in ("redis", "rediss", "unix"):
             yield "redis_url", "must begin with redis://, rediss:// or unix://"
+        if self.feed_url and not self.feed.startswith("postgres"):
+            yield "feed_url", "must begin with postgresql://"
+        elif self.feed_url and (words := why_unusable(self.feed)):
+            yield "feed_url", words
         if self.database_url and (words := why_unusable(self.database)):
             yield "database_url", words
 
@@ -86,6 +96,15 @@ class Storage(Group):
         if self.database_url is None:
             return f"sqlite:///{self.data_dir}/vestibule.db"
         return self.database_url.get_secret_value()
+
+    @property
+    def feed(self) -> str:
+        """Where to listen for changes, "" for nowhere; holds a password, never print it."""
+        if not self.database.startswith("postgres"):
+            return ""
+        if self.feed_url is not None:
+            return self.feed_url.get_secret_value()
+        return "" if self.pgbouncer else self.database
 
 
 def _scheme(url: SecretStr) -> str:
