@@ -1,13 +1,19 @@
-"""The table of controls is current: who rewrites one rewrites its row, not at the next proof."""
+"""The tables of controls are current: who rewrites one rewrites its row, not at the next proof."""
 
 import pytest
 
 from tests.architecture.source import PACKAGE
-from tests.prove import test_controls, test_verify_controls, test_web_controls
+from tests.prove import (
+    test_controls,
+    test_feed_controls,
+    test_verify_controls,
+    test_web_controls,
+)
 
+TABLES = (test_controls, test_feed_controls, test_verify_controls, test_web_controls)
 CONTROLS = {
     f"{table.__name__.rpartition('.')[2]}: {name}": control
-    for table in (test_controls, test_verify_controls, test_web_controls)
+    for table in TABLES
     for name, control in table.CONTROLS.items()
 }
 
