@@ -23,6 +23,7 @@ from tests.attacks.looking import (
 from tests.world import PASSWORD, Client
 from vestibule.accounts.models import Account, Challenge
 from vestibule.kernel import opaque
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 
 V = "v@victim.test"
