@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.pgbouncer import pgbouncer
 from tests.postgres import Server
 from tests.processes import serving
 from tests.test_cli import Shell, _verdicts, run
@@ -23,7 +24,16 @@ from vestibule.kernel.clock import MovableClock
 from vestibule.kernel.database import Database
 
 NOWHERE = "http://localhost:1"
-DEEP = ["changes", "clock", "connections", "secrets", "letters", "hashing", "VESTIBULE_BASE_URL"]
+DEEP = [
+    "changes",
+    "clock",
+    "connections",
+    "feed",
+    "secrets",
+    "letters",
+    "hashing",
+    "VESTIBULE_BASE_URL",
+]
 SECRET, OTHER = bytes(range(32)).hex(), bytes(range(32, 64)).hex()
 
 
@@ -127,6 +137,19 @@ def test_a_pool_that_the_database_cannot_fill_is_wrong(postgres_url: str) -> Non
     result = shell.type("doctor", "--deep", VESTIBULE_DATABASE_POOL_SIZE="200")
     assert ("wrong", "connections") in _verdicts(result)
     assert ("good", "connections") in _verdicts(shell.type("doctor", "--deep"))
+
+
+def test_a_feed_that_brings_nothing_is_told(postgres: Server, postgres_url: str) -> None:
+    name = postgres_url.split("/")[3].partition("?")[0]
+    with pgbouncer(postgres) as folder:
+        pooled = f"postgresql://postgres@/{name}?host={folder}&port=6432"
+        shell = Shell(
+            VESTIBULE_DATABASE_URL=pooled, VESTIBULE_PGBOUNCER="true", VESTIBULE_BASE_URL=NOWHERE
+        )
+        for feed_url, verdict in (None, "note"), (pooled, "wrong"), (postgres_url, "good"):
+            variables = {"VESTIBULE_FEED_URL": feed_url} if feed_url else {}
+            result = shell.type("doctor", "--deep", **variables)
+            assert (verdict, "feed") in _verdicts(result), result.output
 
 
 @pytest.mark.parametrize(

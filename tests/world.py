@@ -13,7 +13,7 @@ from sqlalchemy import Executable
 
 from vestibule import Settings, Vestibule, create_app
 from vestibule.courier.transports import Transport
-from vestibule.kernel.clock import MovableClock
+from vestibule.kernel.clock import Clock, MovableClock
 
 # Where limits are not the point, nobody meets one. Codes keep theirs: their tests are everywhere.
 GENEROUS = ", ".join(
@@ -84,6 +84,7 @@ class World:
         *,
         hasher: PasswordHasher = CHEAP,
         transport: Transport | None = None,
+        clock: Clock | None = None,
         **settings: Any,
     ) -> AsyncIterator["World"]:
         given = {
@@ -92,11 +93,11 @@ class World:
             "courier": False,
             "limits": GENEROUS,
         } | settings
-        clock = MovableClock()
+        movable = MovableClock()
         vestibule = Vestibule(
-            Settings.load(**given), hasher=hasher, clock=clock, transport=transport
+            Settings.load(**given), hasher=hasher, clock=clock or movable, transport=transport
         )
-        world = cls(vestibule, create_app(vestibule), clock)
+        world = cls(vestibule, create_app(vestibule), movable)
         await world.app.startup()
         try:
             yield world

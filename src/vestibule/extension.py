@@ -18,7 +18,7 @@ from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
 from vestibule.kernel import migrations
 from vestibule.kernel.client import Client
-from vestibule.kernel.clock import Clock, Corrected, SystemClock
+from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.cores import cores
 from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
@@ -69,7 +69,7 @@ class Vestibule:
         secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
         threads = settings.hash_threads or max(1, cores() // settings.processes)
         self.signals = Signals(self)
-        own_clock = Corrected(clock or SystemClock())
+        own_clock = clock or SystemClock()
         database = _database(settings, own_clock)
         passwords, memory = Passwords(threads=threads, hasher=hasher), Memory()
         self.means = Means(
@@ -80,7 +80,7 @@ class Vestibule:
             clock=own_clock,
             wake_courier=self._wake_courier,
             signals=self.signals,
-            metrics=Metrics(passwords, database),
+            metrics=Metrics(passwords, database, memory),
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
             counters=choose_counters(settings, database) if counters is None else counters,
             counters_here=InMemory(),
@@ -90,7 +90,7 @@ class Vestibule:
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
-        self._feed = Feed(settings.feed, memory, own_clock) if settings.feed else None
+        self.feed = Feed(settings.feed, memory, own_clock) if settings.feed else None
         self._tasks: list[asyncio.Task[None]] = []
         self._at_work: set[Quart] = set()
         self._started: WeakSet[Quart] = WeakSet()
@@ -160,8 +160,8 @@ class Vestibule:
         if any(not task.done() for task in self._tasks):
             return
         work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]
-        if self._feed is not None:
-            work.append(self._feed.run())
+        if self.feed is not None:
+            work.append(self.feed.run())
         if self.settings.courier:
             work.append(self.courier.run())
         self._tasks = [asyncio.create_task(each) for each in work]
@@ -212,7 +212,7 @@ def _own_secret(settings: Settings) -> str:
         raise CannotStart(f"VESTIBULE_DATA_DIR: cannot be written to ({error.strerror})") from None
 
 
-def _database(settings: Settings, clock: Corrected) -> Database:
+def _database(settings: Settings, clock: Clock) -> Database:
     try:
         if settings.in_development:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

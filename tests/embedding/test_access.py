@@ -220,6 +220,7 @@ async def test_the_database_is_asked_once_a_request(vestibule: Vestibule) -> Non
         event.listen(engine, "before_cursor_execute", lambda *found: asked.append(str(found[2])))
         for path in ("/thrice", "/twice"):
             asked.clear()
+            vestibule.means.memory.forget_everything()
             assert (await ada.get(path)).json() == {"same": True}
             assert len([each for each in asked if "sessions" in each]) == 1, asked
 

@@ -142,8 +142,8 @@ class TestPause:
             assert row.limit_name == "x"
 
     async def test_it_renews_the_time(self, vestibule: Vestibule) -> None:
-        clock = MovableClock()
-        vestibule.means.clock._own = clock
+        clock = vestibule.means.clock
+        assert isinstance(clock, MovableClock)
         async with vestibule.unit() as unit:
             before = unit.now
             clock.move(timedelta(hours=1))

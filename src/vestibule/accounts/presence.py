@@ -1,6 +1,6 @@
 """Who sends a request: from what this process remembers, or from the database.
 
-What is remembered is shared between requests; nobody changes it.
+What is remembered is shared between requests; nobody changes it. On SQLite nothing is.
 """
 
 from typing import cast
@@ -16,6 +16,7 @@ from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.means import Means
 from vestibule.kernel.memory import Fact, Loading
 from vestibule.kernel.running import running
+from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Session
 from vestibule.tokens.access import Claims
@@ -28,12 +29,11 @@ async def by_session(means: Means, secret: str) -> SignedIn | None:
     Raises:
         DatabaseUnavailable: it has to be asked, and cannot be.
     """
+    known = recalled_by_session(means, secret)
+    if known is not None:
+        return known
+    means.memory.misses += 1
     digest = store.digest_of(secret)
-    known = means.memory.credentials.get(digest)
-    recalled = _recall(means, known) if known is not None else None
-    # A session may have got another secret.
-    if recalled is not None and recalled.session.secret_digest == digest:
-        return recalled
     with means.memory.loading() as loading:
         found = await running(means, lambda unit: queries.by_session(unit, digest), reading=True)
         if found is not None and _remember(means, found, loading):
@@ -47,22 +47,24 @@ async def by_access_token(means: Means, token: str) -> SignedIn | None:
     Raises:
         DatabaseUnavailable: it has to be asked, and cannot be.
     """
-    claims = _read(means, token)
-    if claims is not None and (recalled := _recall(means, claims.session_id)) is not None:
-        return recalled
+    known = recalled_by_access_token(means, token)
+    if known is not None:
+        return known
+    means.memory.misses += 1
+    verified = _verified(means, token)
+
+    async def look(unit: Unit) -> tuple[Claims, SignedIn]:
+        claims = verified or await queries.claims_of(unit, token)
+        return claims, await queries.by_claims(unit, claims)
+
     with means.memory.loading() as loading:
         try:
-            if claims is None:
-                claims = await running(
-                    means, lambda unit: queries.claims_of(unit, token), reading=True
-                )
-                if loading.is_good((Fact.SIGNING_KEYS, None)):
-                    means.memory.tokens.put(token, claims)
-            said = claims
-            found = await running(means, lambda unit: queries.by_claims(unit, said), reading=True)
+            claims, found = await running(means, look, reading=True)
         except NotSignedIn:
             return None
         _remember(means, found, loading)
+        if loading.is_good((Fact.SIGNING_KEYS, None)):
+            means.memory.tokens.put(token, claims)
     return found
 
 
@@ -74,36 +76,72 @@ async def by_api_key(means: Means, sent: str) -> Program | None:
     """
     if not secret.is_whole(sent):
         return None
-    memory, digest = means.memory, secret.digest(sent)
-    found = _recall_key(means, memory.credentials.get(digest))
-    if found is None:
-        with memory.loading() as loading:
-            found = await running(
-                means, lambda unit: programs.by_digest(unit, digest), reading=True
-            )
-            if found is not None and _remember_key(means, *found, loading):
-                memory.credentials.put(digest, found[0].id)
-    return None if found is None else programs.at_work(means, *found)
+    known = recalled_by_api_key(means, sent)
+    if known is not None:
+        return known
+    means.memory.misses += 1
+    digest = secret.digest(sent)
+    with means.memory.loading() as loading:
+        found = await running(means, lambda unit: programs.by_digest(unit, digest), reading=True)
+        if found is None:
+            return None
+        key, account = found
+        facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
+        if means.memory.is_trusted and loading.is_good(*facts):
+            means.memory.api_keys.put(key.id, key)
+            means.memory.accounts.put(account.id, account)
+            means.memory.credentials.put(digest, key.id)
+    return programs.at_work(means, key, account)
 
 
-def _read(means: Means, token: str) -> Claims | None:
-    """Return what a token says that was verified before and is still in its time."""
+def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
+    """Find whose session a secret opens, as far as this process remembers."""
+    if not means.memory.is_trusted:
+        return None
+    digest = store.digest_of(secret)
+    session_id = means.memory.credentials.get(digest)
+    known = None if session_id is None else _recalled(means, session_id)
+    # A session may have got another secret meanwhile.
+    return known if known and known.session.secret_digest == digest else None
+
+
+def recalled_by_access_token(means: Means, token: str) -> SignedIn | None:
+    """Find whom an access token speaks of, as far as this process remembers."""
+    claims = _verified(means, token) if means.memory.is_trusted else None
+    return None if claims is None else _recalled(means, claims.session_id)
+
+
+def recalled_by_api_key(means: Means, sent: str) -> Program | None:
+    """Find whose key `sent` is, as far as this process remembers."""
+    memory = means.memory
+    if not memory.is_trusted:
+        return None
+    key_id = memory.credentials.get(secret.digest(sent))
+    key = None if key_id is None else cast(ApiKey | None, memory.api_keys.get(key_id))
+    account = None if key is None else cast(Account | None, memory.accounts.get(key.account_id))
+    if key is None or account is None:
+        return None
+    memory.hits += 1
+    return programs.at_work(means, key, account)
+
+
+def _verified(means: Means, token: str) -> Claims | None:
+    """Return what a token says that fitted its session once, and is still in its time."""
     claims = cast(Claims | None, means.memory.tokens.get(token))
     in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY
     return claims if in_time else None
 
 
-def _recall(means: Means, session_id: UUID) -> SignedIn | None:
+def _recalled(means: Means, session_id: UUID) -> SignedIn | None:
     memory, now = means.memory, means.clock.now()
-    if not memory.is_trusted:
-        return None
     session = cast(Session | None, memory.sessions.get(session_id))
-    if session is None:
+    # One that looks idle here may have been used elsewhere: it is read again.
+    if session is None or not store.is_live(means, session, now=now):
         return None
     account = cast(Account | None, memory.accounts.get(session.account_id))
-    # One that looks idle here may have been used elsewhere.
-    if account is None or not store.is_live(means, session, now=now):
+    if account is None:
         return None
+    memory.hits += 1
     store.touch(means, session, now=now)
     return SignedIn(account=account, session=session)
 
@@ -115,24 +153,5 @@ def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
     if not means.memory.is_trusted or not loading.is_good(*facts):
         return False
     means.memory.sessions.put(session.id, session)
-    means.memory.accounts.put(account.id, account)
-    return True
-
-
-def _recall_key(means: Means, key_id: UUID | None) -> tuple[ApiKey, Account] | None:
-    memory = means.memory
-    if key_id is None or not memory.is_trusted:
-        return None
-    key = cast(ApiKey | None, memory.api_keys.get(key_id))
-    account = cast(Account | None, memory.accounts.get(key.account_id)) if key else None
-    return None if key is None or account is None else (key, account)
-
-
-def _remember_key(means: Means, key: ApiKey, account: Account, loading: Loading) -> bool:
-    """Keep what was read of a key of an active account, unless it changed meanwhile."""
-    facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
-    if not means.memory.is_trusted or not loading.is_good(*facts):
-        return False
-    means.memory.api_keys.put(key.id, key)
     means.memory.accounts.put(account.id, account)
     return True

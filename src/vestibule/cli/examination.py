@@ -71,6 +71,20 @@ async def _connections(vestibule: Vestibule) -> tuple[Verdict, str]:
     return Verdict.GOOD, f"the database allows {most} in all, {size} for each process of ours"
 
 
+async def _feed(vestibule: Vestibule) -> tuple[Verdict, str]:
+    if vestibule.means.database.is_sqlite:
+        return Verdict.GOOD, "SQLite needs none"
+    if vestibule.feed is None:
+        name = variable("feed_url")
+        return Verdict.NOTE, f"each request asks the database; {name} would spare it that"
+    if not await vestibule.feed.try_out():
+        return Verdict.WRONG, (
+            "no change arrives, so each request asks the database; "
+            f"{variable('feed_url')} must lead past PgBouncer, to the server that takes writes"
+        )
+    return Verdict.GOOD, "changes arrive"
+
+
 async def _sealed(vestibule: Vestibule) -> tuple[Verdict, str]:
     looked = closed = 0
     async with vestibule.unit(reading=True) as unit:
@@ -127,6 +141,7 @@ CHECKS: dict[str, Check] = {
     "changes": _changes,
     "clock": _clock,
     "connections": _connections,
+    "feed": _feed,
     "secrets": _sealed,
     "letters": _letters,
     "hashing": _hashing,

@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from vestibule.kernel import postgresql, sqlite
-from vestibule.kernel.clock import Corrected
+from vestibule.kernel.clock import Clock
 from vestibule.kernel.database_url import dialect_url
 from vestibule.kernel.passing import Absence
 from vestibule.kernel.pool import FairPool
@@ -64,7 +64,7 @@ class Database:
         *,
         pool_size: int = 10,
         pgbouncer: bool = False,
-        clock: Corrected | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Connect when somebody asks for something.
 

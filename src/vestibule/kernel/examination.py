@@ -24,9 +24,9 @@ async def clock_ahead(database: Database, clock: Clock) -> timedelta | None:
         return None
     async with database.reading_engine.connect() as connection:
         await connection.execute(text("SELECT 1"))  # connecting is not part of the way there
-        before = clock.now()
+        before = clock.here()
         theirs: datetime | None = await connection.scalar(text("SELECT clock_timestamp()"))
-        after = clock.now()
+        after = clock.here()
     assert theirs is not None
     return theirs.astimezone(UTC) - (before + (after - before) / 2)
 

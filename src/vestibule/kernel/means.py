@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from vestibule.kernel.client import Client
-from vestibule.kernel.clock import Corrected
+from vestibule.kernel.clock import Clock
 from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
 from vestibule.kernel.memory import Memory
@@ -39,7 +39,7 @@ class Means:
     database: Database
     passwords: Passwords
     seals: Seals
-    clock: Corrected
+    clock: Clock
     wake_courier: Callable[[], None]
     signals: Signals
     metrics: Metrics

@@ -1,7 +1,7 @@
 """What one process remembers of rows that others may change: little, for a minute, and not blindly.
 
 Whoever changes such a row says so (`Unit.forget`), and it is forgotten here at once and elsewhere
-when the word arrives. Who brings the words tells with `heard` how far it has listened: a second
+when the word arrives. Who brings the words tells with `hear` how far it has listened: a second
 after that nothing is recalled any more, and the database is asked.
 """
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from math import inf
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -108,23 +109,19 @@ class Memory:
         self.api_keys: Remembered[UUID, object] = Remembered()
         # What follows from a credential itself: whose it is, and what a verified token says.
         self.credentials: Remembered[str | bytes, UUID] = Remembered()
-        self.tokens: Remembered[str, object] = Remembered()
+        self.tokens: Remembered[str, object] = Remembered(ceiling=inf)  # they end by themselves
+        self.hits = self.misses = 0
+        # All that was said before is known; in `time.monotonic()`.
+        self.heard_until = -inf
         self._loading: set[Loading] = set()
-        self._heard = -TRUST
 
     @property
     def is_trusted(self) -> bool:
         """Whether every change is known here that was made a second ago or earlier."""
-        return time.monotonic() - self._heard < TRUST
+        return time.monotonic() - self.heard_until < TRUST
 
-    @property
-    def age(self) -> float:
-        """Seconds since the sending of the last word that came."""
-        return time.monotonic() - self._heard
-
-    def heard(self, sent: float) -> None:
-        """Note that everything is known that was said before `sent`, in `time.monotonic()`."""
-        self._heard = max(self._heard, sent)
+    def hear(self, *, until: float) -> None:
+        self.heard_until = max(self.heard_until, until)
 
     @contextmanager
     def loading(self) -> Iterator[Loading]:

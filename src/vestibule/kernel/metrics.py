@@ -8,6 +8,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from vestibule.kernel.database import Database
+from vestibule.kernel.memory import Memory
 from vestibule.kernel.passwords import Passwords
 
 _LOG_INS = {"login.succeeded": "succeeded", "login.refused": "refused"}
@@ -16,9 +17,11 @@ _LOG_INS = {"login.succeeded": "succeeded", "login.refused": "refused"}
 class Metrics:
     """The numbers of one Vestibule, in a registry of its own: two in one process do not meet."""
 
-    def __init__(self, passwords: Passwords, database: Database) -> None:
+    def __init__(self, passwords: Passwords, database: Database, memory: Memory) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Queues(passwords, database))
+        if not database.is_sqlite:
+            self.registry.register(_Remembered(memory))
         self._requests = Counter(
             "vestibule_requests",
             "Requests that were answered, by the class of their status.",
@@ -110,3 +113,25 @@ class _Queues(Collector):
             waiting.add_metric((name,), pool.waiting)
         yield held
         yield waiting
+
+
+class _Remembered(Collector):
+    """How often this process knew who asks, and whether it still hears of changes."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def collect(self) -> Iterator[Metric]:
+        looks = CounterMetricFamily(
+            "vestibule_callers",
+            "Callers who were known, by where from: memory or database.",
+            labels=("source",),
+        )
+        looks.add_metric(("memory",), self._memory.hits)
+        looks.add_metric(("database",), self._memory.misses)
+        yield looks
+        yield GaugeMetricFamily(
+            "vestibule_feed_up",
+            "Whether other processes' changes are heard of; otherwise each is asked for.",
+            self._memory.is_trusted,
+        )

@@ -8,7 +8,7 @@ from sqlalchemy import URL, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from vestibule.kernel.clock import Corrected
+from vestibule.kernel.clock import Clock
 from vestibule.kernel.database_url import hosts
 from vestibule.kernel.pool import PATIENCE, FairPool
 
@@ -50,12 +50,12 @@ def engine(url: URL, *, pool_size: int, connecting: dict[str, Any]) -> AsyncEngi
     return made
 
 
-def keep_time(engine: AsyncEngine, clock: Corrected) -> None:
+def keep_time(engine: AsyncEngine, clock: Clock) -> None:
     """Ask each new connection what time it is there."""
 
     @event.listens_for(engine.sync_engine, "connect")
     def ask(connection: Any, _record: Any) -> None:  # Any: the driver's connection
-        asked = clock.of_this_machine()
+        asked = clock.here()
         with suppress(Exception):  # who uses it next meets what is wrong with it
             there = connection.run_async(lambda own: own.fetchval("SELECT clock_timestamp()"))
-            clock.follow(there, asked=asked, answered=clock.of_this_machine())
+            clock.follow(there, asked=asked, answered=clock.here())

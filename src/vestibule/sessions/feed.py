@@ -1,8 +1,8 @@
 """How processes on PostgreSQL learn that a session or an account changed: LISTEN and NOTIFY.
 
-Whoever changes a row says so within the transaction, so the word leaves with the commit, in its
-order. The listening connection sends itself a beat: once it is back, all that was said before has
-come, too. While it stays out, the database is asked instead.
+Whoever changes a row says so within the transaction, so the word leaves with the commit, in the
+order of commits. The listening connection sends itself a beat: once it is back, all that was said
+before has come, too. While it stays out, the database is asked instead.
 """
 
 import asyncio
@@ -13,67 +13,85 @@ from uuid import uuid4
 
 import asyncpg
 
-from vestibule.kernel.clock import Corrected
+from vestibule.kernel.clock import Clock
 from vestibule.kernel.database_url import dialect_url
 from vestibule.kernel.memory import CHANNEL, Memory, read_words
+from vestibule.kernel.passing import reason
 from vestibule.kernel.postgresql import connecting
 
+NAME = "vestibule feed"  # in PostgreSQL's list of connections
+
 _BEAT = 0.5  # seconds between two beats
-_PATIENCE = 5.0  # seconds for one to be sent, after which another connection is tried
+_TRYING, _TRIES = 3.5, 100  # seconds, and looks meanwhile
 _SHORTEST, _LONGEST = 0.1, 5.0  # seconds between two tries
 
 log = logging.getLogger("vestibule.feed")
 
 
-class Feed:
-    """Keeps `memory` to what the database says, over a connection of its own."""
+class Pooled(Exception):
+    """A pooler is in between. Beats might come back through it, and words not."""
 
-    def __init__(self, url: str, memory: Memory, clock: Corrected) -> None:
+
+class Feed:
+    """Keeps `memory` and `clock` to what the database says, over a connection of its own."""
+
+    def __init__(self, url: str, memory: Memory, clock: Clock) -> None:
         self._memory, self._clock = memory, clock
         parsed = dialect_url(url)
         _, where = parsed.get_dialect()().create_connect_args(parsed)
         self._where = dict(where) | connecting(parsed, pgbouncer=False)
+        self._rest = _SHORTEST
 
     async def run(self) -> None:
         """Listen until cancelled, connecting again for as long as it takes."""
-        rest, told = _SHORTEST, False
+        told = False
         while True:
             try:
                 await self._listen()
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked
-                if not told:
-                    kind = type(error).__name__
-                    log.warning("changes cannot be listened to (%s); the database is asked", kind)
+                if not told or self._rest == _SHORTEST:
+                    log.warning("no changes are heard of, each is asked for: %s", reason(error))
                 told = True
-            if self._memory.is_trusted:  # it worked until now
-                rest, told = _SHORTEST, False
-            await asyncio.sleep(rest)
-            rest = min(2 * rest, _LONGEST)
+            await asyncio.sleep(self._rest)
+            self._rest = min(2 * self._rest, _LONGEST)
+
+    async def try_out(self) -> bool:
+        """Listen for a moment, and tell whether that works."""
+        listening = asyncio.create_task(self._listen())
+        for _ in range(_TRIES):
+            await asyncio.sleep(_TRYING / _TRIES)
+            if self._memory.is_trusted or listening.done():
+                break
+        works = self._memory.is_trusted
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return works
 
     async def _listen(self) -> None:
         """Listen and beat until the connection fails."""
-        async with asyncio.timeout(_PATIENCE):
-            connection = await asyncpg.connect(**self._where)
+        connection = await asyncpg.connect(
+            **self._where, server_settings={"application_name": NAME}
+        )
         try:
+            if await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid():
+                raise Pooled
             beats = f"vestibule_{uuid4().hex}"
-            async with asyncio.timeout(_PATIENCE):
-                await connection.add_listener(CHANNEL, self._word)
-                await connection.add_listener(beats, self._beat)
+            await connection.add_listener(beats, self._beat)
+            await connection.add_listener(CHANNEL, self._word)
             self._memory.forget_everything()  # what was said before is not repeated
             while True:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._send(connection, beats)
+                await self._send(connection, beats)
                 await asyncio.sleep(_BEAT)
         finally:
-            connection.terminate()
+            connection.terminate()  # at once: a stop does not wait for the network
 
     async def _send(self, connection: Any, beats: str) -> None:
         # Any: a connection of a record class that nobody names
-        sent, before = time.monotonic(), self._clock.of_this_machine()
+        sent, asked = time.monotonic(), self._clock.here()
         there = await connection.fetchval(
             "SELECT clock_timestamp() FROM pg_notify($1, $2)", beats, repr(sent)
         )
-        self._clock.follow(there, asked=before, answered=self._clock.of_this_machine())
+        self._clock.follow(there, asked=asked, answered=self._clock.here())
 
     def _word(self, _connection: object, _pid: int, _channel: str, words: object) -> None:
         facts = read_words(str(words))
@@ -83,4 +101,5 @@ class Feed:
             self._memory.forget(facts)
 
     def _beat(self, _connection: object, _pid: int, _channel: str, sent: object) -> None:
-        self._memory.heard(float(str(sent)))
+        self._memory.hear(until=float(str(sent)))
+        self._rest = _SHORTEST

@@ -33,7 +33,6 @@ class KeyRing:
 
     def __init__(self) -> None:
         self.pairs: dict[str, Pair] = {}
-        self.verifiers: dict[str, Verifier] = {}
 
 
 async def signing(unit: Unit) -> Pair:

@@ -1,0 +1,312 @@
+"""What one server changes, and what another one still believes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any  # Any: SQLAlchemy's events
+
+import pytest
+from sqlalchemy import event, select
+
+from tests.feed.conftest import A_SECOND, Two, elsewhere, kill_feeds, listening
+from tests.postgres import Server
+from tests.test_cli import Shell
+from tests.world import Client, World
+from vestibule.accounts import queries, state
+from vestibule.accounts.models import Account
+from vestibule.accounts.queries import SignedIn
+from vestibule.kernel.clock import SystemClock
+from vestibule.kernel.ids import uuid7
+from vestibule.kernel.memory import Fact
+from vestibule.tokens import keys
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """What a server says to its database."""
+    said: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(statement)
+
+    engine = world.vestibule.means.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield said
+    event.remove(engine, "before_cursor_execute", note)
+
+
+async def who(client: Client) -> int:
+    return (await client.get("/v1/me")).status_code
+
+
+async def program(client: Client, world: World) -> Client:
+    """The same person with an access token, and without a cookie."""
+    entered = await client.log_in(deliver="tokens")
+    return world.client(Authorization=f"Bearer {entered.json()['access_token']}")
+
+
+async def test_who_comes_again_is_known_without_the_database(two: Two) -> None:
+    ada = await two.here.member()
+    bearer = await program(ada, two.here)
+    for client in (ada, bearer):
+        first = await client.get("/v1/me")
+        with statements(two.here) as said:
+            assert [(await client.get("/v1/me")).json() for _ in range(5)] == [first.json()] * 5
+        assert said == []
+
+
+async def test_on_sqlite_each_request_asks(sqlite_url: str, tmp_path: Path) -> None:
+    """The command line is a second process, and SQLite tells nobody."""
+    async with World.running(sqlite_url, tmp_path) as world:
+        ada = await world.member()
+        bearer = await program(ada, world)
+        assert await who(ada) == await who(bearer) == 200
+        shell = Shell(VESTIBULE_DATABASE_URL=sqlite_url, VESTIBULE_DATA_DIR=f"{tmp_path}/data")
+        await asyncio.to_thread(shell.works, "accounts", "disable", "ada@example.org")
+        assert await who(ada) == await who(bearer) == 401
+
+
+@pytest.mark.attack("A-090", "A-030")
+@pytest.mark.parametrize("way", ["log out", "end", "end all", "disable", "command line"])
+async def test_what_ends_here_ends_there_within_a_second(
+    two: Two, postgres_url: str, tmp_path: Path, way: str
+) -> None:
+    ada = await two.here.member()
+    bearer = await program(ada, two.there)
+    there = elsewhere(ada, two.there)
+    assert [await who(each) for each in (ada, there, bearer)] == [200] * 3
+    [(account_id,)] = await two.here.rows(select(Account.id))
+    match way:
+        case "log out":
+            token = bearer.headers["Authorization"].removeprefix("Bearer ")
+            await two.here.client().post("/v1/tokens/revoke", json={"token": token})
+            await ada.post("/v1/logout")
+        case "end":
+            for each in (await ada.get("/v1/me/sessions")).json()["sessions"]:
+                await ada.delete(f"/v1/me/sessions/{each['id']}")
+        case "end all":
+            await ada.post("/v1/logout-all")
+        case "disable":
+            await two.here.vestibule.run(lambda unit: state.disable(unit, account_id))
+        case "command line":
+            shell = Shell(
+                VESTIBULE_DATABASE_URL=postgres_url, VESTIBULE_DATA_DIR=f"{tmp_path}/data"
+            )
+            await asyncio.to_thread(shell.works, "sessions", "end", "--all", "--yes")
+    if way != "command line":
+        assert await who(ada) == 401, "the server that was told knows at once"
+    await asyncio.sleep(A_SECOND)
+    assert [await who(each) for each in (ada, there, bearer)] == [401] * 3
+
+
+async def test_what_one_says_of_oneself_is_the_same_everywhere_within_a_second(two: Two) -> None:
+    ada = await two.here.member()
+    there = elsewhere(ada, two.there)
+    assert await who(there) == 200
+    await ada.patch("/v1/me", json={"given_name": "Augusta"})
+    assert (await ada.get("/v1/me")).json()["given_name"] == "Augusta"
+    await asyncio.sleep(A_SECOND)
+    assert (await there.get("/v1/me")).json()["given_name"] == "Augusta"
+
+
+@pytest.mark.attack("A-095")
+async def test_a_key_that_is_retired_here_is_refused_there_within_a_second(two: Two) -> None:
+    ada = await two.here.member()
+    bearer = await program(ada, two.there)
+    assert await who(bearer) == await who(bearer) == 200
+    await retire_active(two.here)
+    await asyncio.sleep(A_SECOND)
+    assert await who(bearer) == 401
+    assert await who(elsewhere(ada, two.there)) == 200
+
+
+@pytest.mark.attack("A-095")
+async def test_on_sqlite_a_retired_keys_tokens_are_refused_at_once(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """They were verified before, and that is remembered there, too."""
+    async with World.running(sqlite_url, tmp_path) as world:
+        bearer = await program(await world.member(), world)
+        assert await who(bearer) == 200
+        await retire_active(world)
+        assert await who(bearer) == 401
+
+
+async def retire_active(world: World) -> None:
+    listing = await world.vestibule.run(keys.listing, reading=True)
+    [active] = [each.kid for each in listing if each.state == "active"]
+    await world.vestibule.run(lambda unit: keys.retire(unit, active))
+
+
+@pytest.mark.attack("A-090")
+@pytest.mark.parametrize("fault", ["refuses", "swallows", "takes 5 s", "is killed"])
+async def test_a_feed_that_fails_keeps_nobody_signed_in(
+    two: Two, postgres: Server, fault: str
+) -> None:
+    ada = await two.here.member()
+    there = elsewhere(ada, two.there)
+    assert await who(there) == await who(there) == 200
+    match fault:
+        case "refuses":
+            two.proxy.refuse()
+        case "swallows":
+            two.proxy.swallow()
+        case "takes 5 s":
+            two.proxy.delay = 5
+        case "is killed":
+            await kill_feeds(postgres)
+    assert (await ada.post("/v1/logout")).status_code == 204
+    await asyncio.sleep(A_SECOND)
+    assert await who(there) == 401
+    other = await two.there.member("bob@example.org")
+    assert await who(other) == await who(other) == 200, "who is signed in is not disturbed"
+
+
+async def test_what_was_not_heard_is_forgotten_when_the_feed_is_back(two: Two) -> None:
+    ada = await two.here.member()
+    there = elsewhere(ada, two.there)
+    assert await who(there) == 200
+    two.proxy.refuse()
+    assert (await ada.post("/v1/logout")).status_code == 204
+    await asyncio.sleep(A_SECOND)
+    two.proxy.flow()
+    await listening(two.there)
+    assert await who(there) == 401
+
+
+async def test_a_beat_that_took_its_time_is_not_believed(two: Two) -> None:
+    """Words take as long: a beat tells of the time when it was sent."""
+    two.proxy.delay = A_SECOND * 0.55  # there, and as much back
+    await asyncio.sleep(A_SECOND)
+    for _ in range(40):
+        assert not two.there.vestibule.means.memory.is_trusted
+        await asyncio.sleep(A_SECOND / 20)
+
+
+@pytest.mark.parametrize("who_changes", ["here", "there"])
+async def test_who_is_read_while_it_changes_is_not_remembered(
+    two: Two, monkeypatch: pytest.MonkeyPatch, who_changes: str
+) -> None:
+    """What was read is held back until the change is known: then it must not be kept."""
+    ada = await two.here.member()
+    there = elsewhere(ada, two.there)
+    read, may_go = asyncio.Event(), asyncio.Event()
+    by_session = queries.by_session
+
+    async def held(*given: Any) -> SignedIn | None:
+        found = await by_session(*given)
+        read.set()
+        await may_go.wait()
+        return found
+
+    monkeypatch.setattr(queries, "by_session", held)
+    asking = asyncio.create_task(who(there))
+    await read.wait()
+    monkeypatch.setattr(queries, "by_session", by_session)
+    changes = ada if who_changes == "here" else elsewhere(ada, two.there)
+    assert (await changes.post("/v1/logout")).status_code == 204
+    await asyncio.sleep(A_SECOND)
+    may_go.set()
+    await asking
+    assert await who(there) == 401
+
+
+async def test_a_client_that_hangs_up_leaves_nothing_remembered_that_it_changed(two: Two) -> None:
+    vestibule, nobody, seen_through = two.there.vestibule, uuid7(), 0
+    two.proxy.swallow()  # nor does its own word remind it
+    for rest in range(40):
+        vestibule.means.memory.accounts.put(nobody, "as it was")
+        happened: list[int] = []
+        leaving = asyncio.Event()
+
+        async def change(
+            rest: int = rest, happened: list[int] = happened, leaving: asyncio.Event = leaving
+        ) -> None:
+            async with vestibule.unit() as unit:
+                await unit.session.execute(select(Account.id))
+                unit.forget(Fact.ACCOUNT, nobody)
+                unit.after_commit(lambda: happened.append(rest))
+                leaving.set()
+
+        task = asyncio.create_task(change())
+        await leaving.wait()
+        for _ in range(rest):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if happened:
+            assert vestibule.means.memory.accounts.get(nobody) is None
+        seen_through += len(happened)
+    assert seen_through > 0, "everybody left too early"
+
+
+async def test_a_session_that_rested_here_and_was_used_there_lives(two: Two) -> None:
+    ada = await two.here.member()
+    there = elsewhere(ada, two.there)
+    assert await who(ada) == 200
+    for world in (two.here, two.there):
+        world.clock.move(timedelta(hours=23))
+    assert await who(there) == 200
+    await two.there.vestibule.write_touches()
+    for world in (two.here, two.there):
+        world.clock.move(timedelta(hours=2))
+    assert await who(ada) == 200
+
+
+async def test_what_is_remembered_ends_by_the_clock(two: Two) -> None:
+    ada = await two.here.member()
+    bearer = await program(ada, two.here)
+    assert await who(ada) == await who(bearer) == 200
+    two.here.clock.move(timedelta(minutes=11))
+    assert await who(bearer) == 401
+    two.here.clock.move(timedelta(hours=25))
+    assert await who(ada) == 401
+
+
+async def test_use_is_still_noted_when_the_database_is_not_asked(two: Two) -> None:
+    ada = await two.here.member()
+    for hours in (23, 23, 23):
+        assert await who(ada) == 200
+        two.here.clock.move(timedelta(hours=hours))
+        with statements(two.here) as said:
+            assert await who(ada) == 200
+        assert said == []
+        await two.here.vestibule.write_touches()
+
+
+@asynccontextmanager
+async def a_minute_ahead(url: str, folder: Path) -> AsyncIterator[World]:
+    clock = SystemClock(lambda: datetime.now(UTC) + timedelta(minutes=1))
+    async with World.running(url, folder, clock=clock) as world:
+        yield world
+
+
+@pytest.mark.fault("F-18")
+async def test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    async with (
+        World.running(postgres_url, tmp_path) as here,
+        a_minute_ahead(postgres_url, tmp_path) as there,
+    ):
+        ada = await here.member()
+        held = (await ada.log_in(deliver="tokens")).json()["refresh_token"]
+        [one, other] = [
+            await world.client().post("/v1/tokens/refresh", json={"refresh_token": held})
+            for world in (here, there)
+        ]
+        assert one.status_code == other.status_code == 200
+        assert one.json()["refresh_token"] == other.json()["refresh_token"]
+        assert abs(there.vestibule.means.clock.now() - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+async def test_more_changes_than_a_message_holds_are_one_that_says_everything(two: Two) -> None:
+    memory, nobody = two.there.vestibule.means.memory, uuid7()
+    memory.accounts.put(nobody, "somebody")
+    async with two.here.vestibule.unit() as unit:
+        for _ in range(300):
+            unit.forget(Fact.SESSION, uuid7())
+    await asyncio.sleep(A_SECOND)
+    assert memory.accounts.get(nobody) is None

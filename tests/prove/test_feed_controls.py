@@ -1,0 +1,145 @@
+"""What keeps a server from believing what is over, taken out piece by piece."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.test_controls import Control, take_out
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+_MEMORY = "tests/feed/test_memory.py"
+_MEANWHILE = f"{_MEMORY}::test_what_changes_while_it_is_read_is_not_remembered"
+_FEED = "tests/feed/test_feed.py"
+_FAILS = f"{_FEED}::test_a_feed_that_fails_keeps_nobody_signed_in"
+_ENDS = f"{_FEED}::test_what_ends_here_ends_there_within_a_second"
+_READ = f"{_FEED}::test_who_is_read_while_it_changes_is_not_remembered"
+_BY_THE_CLOCK = f"{_FEED}::test_what_is_remembered_ends_by_the_clock"
+_THIEF = f"{_FEED}::test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief"
+_RETIRED = f"{_FEED}::test_a_key_that_is_retired_here_is_refused_there_within_a_second"
+
+CONTROLS = {
+    "the word of a change": Control(
+        "kernel/unit.py",
+        "    if unit.forgotten:\n        await unit.session.execute(",
+        "    if False:\n        await unit.session.execute(",
+        _ENDS,
+    ),
+    "the word of an ended session": Control(
+        "sessions/store.py", "        unit.forget(Fact.SESSION, each)\n", "        pass\n", _ENDS
+    ),
+    "the word of a changed account": Control(
+        "accounts/profile.py",
+        "    unit.forget(Fact.ACCOUNT, account.id)\n",
+        "",
+        f"{_FEED}::test_what_one_says_of_oneself_is_the_same_everywhere_within_a_second",
+    ),
+    "the word of a retired key": Control(
+        "tokens/keys.py",
+        "async def _retire(unit: Unit, kid: str) -> bool:\n    unit.forget(Fact.SIGNING_KEYS)\n",
+        "async def _retire(unit: Unit, kid: str) -> bool:\n",
+        _RETIRED,
+    ),
+    "what a message holds": Control(
+        "kernel/memory.py",
+        "written if len(written) <= _LONGEST else _EVERYTHING",
+        "written",
+        f"{_MEMORY}::test_more_than_a_message_carries_is_everything",
+    ),
+    "the server that was told": Control(
+        "kernel/unit.py", "        unit.means.memory.forget(unit.forgotten)", "        pass", _ENDS
+    ),
+    "forgetting with the commit": Control(
+        "kernel/unit.py",
+        "    await uninterrupted(_commit(unit))\n",
+        "    await _commit(unit)\n",
+        f"{_FEED}::test_a_client_that_hangs_up_leaves_nothing_remembered_that_it_changed",
+    ),
+    "the second that is believed": Control(
+        "kernel/memory.py",
+        "return time.monotonic() - self.heard_until < TRUST",
+        "return self.heard_until > -inf",
+        _FAILS,
+    ),
+    "when a beat was sent": Control(
+        "sessions/feed.py",
+        "self._memory.hear(until=float(str(sent)))",
+        "self._memory.hear(until=time.monotonic())",
+        f"{_FEED}::test_a_beat_that_took_its_time_is_not_believed",
+    ),
+    "a connection without a pooler": Control(
+        "sessions/feed.py",
+        "                raise Pooled\n",
+        "                pass\n",
+        "tests/test_doctor.py::test_a_feed_that_brings_nothing_is_told",
+    ),
+    "what was said while nobody listened": Control(
+        "sessions/feed.py",
+        "            self._memory.forget_everything()  # what was said before is not repeated\n",
+        "",
+        f"{_FEED}::test_what_was_not_heard_is_forgotten_when_the_feed_is_back",
+    ),
+    "what is read meanwhile": Control(
+        "accounts/presence.py", " or not loading.is_good(*facts)", "", _READ
+    ),
+    "the facts that are read meanwhile": Control(
+        "kernel/memory.py", " and self._forgotten.isdisjoint(facts)", "", _MEANWHILE
+    ),
+    "everything that is read meanwhile": Control(
+        "kernel/memory.py", "not self._everything and ", "", _MEANWHILE
+    ),
+    "a minute of memory": Control(
+        "kernel/memory.py",
+        "held is not None and time.monotonic() < held[1]",
+        "held is not None",
+        f"{_MEMORY}::test_nothing_is_remembered_for_ever",
+    ),
+    "the room in memory": Control(
+        "kernel/memory.py",
+        "if len(self._held) >= self._most:",
+        "if False:",
+        f"{_MEMORY}::test_there_is_room_for_so_many_and_the_oldest_goes",
+    ),
+    "the time of what is remembered": Control(
+        "accounts/presence.py",
+        " or not store.is_live(means, session, now=now)",
+        "",
+        _BY_THE_CLOCK,
+    ),
+    "the time of a token that is remembered": Control(
+        "accounts/presence.py",
+        "in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY",
+        "in_time = True",
+        _BY_THE_CLOCK,
+    ),
+    "the use of what is remembered": Control(
+        "accounts/presence.py",
+        "    store.touch(means, session, now=now)\n",
+        "",
+        f"{_FEED}::test_use_is_still_noted_when_the_database_is_not_asked",
+    ),
+    "tokens of retired keys": Control(
+        "kernel/memory.py",
+        "            if fact is Fact.SIGNING_KEYS:\n                self.tokens.clear()\n",
+        "            if fact is Fact.SIGNING_KEYS:\n                pass\n",
+        _RETIRED,
+    ),
+    "the database's clock at connecting": Control(
+        "kernel/postgresql.py",
+        "            clock.follow(there, asked=asked, answered=clock.here())\n",
+        "",
+        _THIEF,
+    ),
+    "the key of a verified token": Control(
+        "accounts/queries.py",
+        '        keyring.is_honoured(bindparam("kid"), now=bindparam("now", type_=UtcDateTime)),\n',
+        "",
+        f"{_FEED}::test_on_sqlite_a_retired_keys_tokens_are_refused_at_once",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
+    failed = take_out(CONTROLS[name], tmp_path)
+    print(f"\n  without {name}: {failed}")  # noqa: T201
