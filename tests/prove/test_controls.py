@@ -696,7 +696,8 @@ CONTROLS = {
         "sessions/rotation.py",
         '        Session.refreshed_at <= bindparam("before", type_=UtcDateTime),\n',
         '        Session.refreshed_at <= bindparam("now", type_=UtcDateTime),\n',
-        "tests/web/api/test_tokens.py::test_within_the_grace_tabs_and_lost_answers_get_the_current_token",
+        "tests/web/api/test_tokens.py::"
+        "test_the_statement_itself_replaces_a_token_once_in_the_grace",
     ),
     "the generation of a refresh token": Control(
         "sessions/rotation.py",

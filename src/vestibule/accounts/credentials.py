@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import exists
+from sqlalchemy import bindparam, exists, select
 
 from vestibule.accounts import queries
 from vestibule.accounts.models import Account
@@ -13,9 +13,10 @@ from vestibule.courier import letters, outbox
 from vestibule.kernel.errors import NotSignedIn, SessionUnknown, TokenRefused
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import rotation, store
-from vestibule.sessions.models import Session
+from vestibule.sessions.models import Kind, Session
 from vestibule.tokens import access, keyring, refresh
 from vestibule.tokens.access import Holder
+from vestibule.tokens.keyring import Pair
 from vestibule.tokens.refresh import Presented
 
 
@@ -30,7 +31,10 @@ class Tokens:
 
 async def hand_out(unit: Unit, account: Account, session: Session) -> Tokens:
     """Sign an access token for a session of tokens, and write its current refresh token."""
-    pair = await keyring.signing(unit)
+    return _written(unit, account, session, await keyring.signing(unit))
+
+
+def _written(unit: Unit, account: Account, session: Session, pair: Pair) -> Tokens:
     issued = access.issue(pair, unit.settings, _holder(account, session), now=unit.now)
     return Tokens(issued.token, _refresh_token(unit, session), issued.expires_in)
 
@@ -46,24 +50,28 @@ async def renew(unit: Unit, token: str) -> Tokens:
         TokenRefused: anything else than a new pair. Which, nobody is told.
     """
     held = refresh.read(token)
-    session = await _held_by(unit, held) if held else None
-    if held is None or session is None:
+    if held is None:
         raise TokenRefused
-    account = await queries.by_id(unit, session.account_id)
-    if account is None:
+    async with unit.glance() as glance:
+        found = (await glance.session.execute(_HELD, {"session": held.session_id})).one_or_none()
+        pair = await keyring.signing(glance)
+    if found is None or not _is_ours(unit, held, found[0]):
         raise TokenRefused
-    active = exists().where(Account.id == Session.account_id, Account.state == "active")
-    rotated = await rotation.rotate(
-        unit, session.id, held.generation, holder_is_active=active.correlate(Session)
-    )
-    if rotated is not None:
-        return await hand_out(unit, account, rotated)
-    session = await rotation.by_id(unit, session.id)
+    session: Session | None
+    session, account = found
+    if session.generation != held.generation or not rotation.is_fresh(unit, session):
+        active = exists().where(Account.id == Session.account_id, Account.state == "active")
+        rotated = await rotation.rotate(
+            unit, held.session_id, held.generation, holder_is_active=active.correlate(Session)
+        )
+        if rotated is not None:
+            return _written(unit, account, rotated, pair)
+        session = await rotation.by_id(unit, held.session_id)
     if session is None or rotation.is_over(unit, session) or account.state != "active":
         raise TokenRefused
     behind = session.generation - held.generation
     if behind == 0 or (behind == 1 and rotation.is_fresh(unit, session)):
-        return await hand_out(unit, account, session)
+        return _written(unit, account, session, pair)
     if behind > 0:
         await _end_stolen(unit, account, session)
     raise TokenRefused
@@ -76,8 +84,8 @@ async def give_back(unit: Unit, token: str) -> None:
     """
     held = refresh.read(token)
     if held is not None:
-        session = await _held_by(unit, held)
-        if session is None:
+        session = await rotation.by_id(unit, held.session_id)
+        if session is None or not _is_ours(unit, held, session):
             return
     else:
         try:
@@ -89,12 +97,9 @@ async def give_back(unit: Unit, token: str) -> None:
         await store.end(unit, session.account_id, session.id, reason="revoked")
 
 
-async def _held_by(unit: Unit, held: Presented) -> Session | None:
-    """Return the session of a refresh token, live or not, if the token is one that we wrote."""
-    session = await rotation.by_id(unit, held.session_id)
-    if session is None or session.nonce is None:
-        return None
-    return session if refresh.is_ours(unit.seals, held, session.nonce) else None
+def _is_ours(unit: Unit, held: Presented, session: Session) -> bool:
+    """Tell whether we wrote the refresh token, for this session, live or not."""
+    return session.nonce is not None and refresh.is_ours(unit.seals, held, session.nonce)
 
 
 async def _end_stolen(unit: Unit, account: Account, session: Session) -> None:
@@ -127,3 +132,11 @@ def _holder(account: Account, session: Session) -> Holder:
 def _refresh_token(unit: Unit, session: Session) -> str:
     assert session.nonce is not None, "a session of tokens has one"
     return refresh.write(unit.seals, session.id, session.generation, session.nonce)
+
+
+# A guess: the statement that replaces a token looks again.
+_HELD = (
+    select(Session, Account)
+    .join(Account, Account.id == Session.account_id)
+    .where(Session.id == bindparam("session"), Session.kind == Kind.TOKENS)
+)

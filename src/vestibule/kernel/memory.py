@@ -110,6 +110,7 @@ class Memory:
         # What follows from a credential itself: whose it is, and what a verified token says.
         self.credentials: Remembered[str | bytes, UUID] = Remembered()
         self.tokens: Remembered[str, object] = Remembered(ceiling=inf)  # they end by themselves
+        self.signing: Remembered[str, str] = Remembered()
         self.hits = self.misses = 0
         # All that was said before is known; in `time.monotonic()`.
         self.heard_until = -inf
@@ -140,6 +141,7 @@ class Memory:
         for fact, named in facts:
             if fact is Fact.SIGNING_KEYS:
                 self.tokens.clear()
+                self.signing.clear()
             elif named is not None:
                 self._map(fact).drop(named)
 
@@ -150,6 +152,7 @@ class Memory:
         for each in (self.sessions, self.accounts, self.api_keys):
             each.clear()
         self.tokens.clear()
+        self.signing.clear()
 
     def _map(self, fact: Fact) -> Remembered[UUID, object]:
         match fact:

@@ -9,6 +9,7 @@ from joserfc.jwk import Key, import_key
 from sqlalchemy import ColumnElement, exists, or_, select
 
 from vestibule.kernel.errors import CannotStart
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
@@ -41,8 +42,14 @@ async def signing(unit: Unit) -> Pair:
     Raises:
         CannotStart: it was sealed under a secret that is gone.
     """
-    ring = unit.means.part(KeyRing)
-    kid = await unit.session.scalar(_ACTIVE)
+    ring, memory = unit.means.part(KeyRing), unit.means.memory
+    kid = memory.signing.get(KeyState.ACTIVE) if memory.is_trusted else None
+    if kid is None:
+        with memory.loading() as loading:
+            kid = await unit.session.scalar(_ACTIVE)
+        # What this very unit wrote may still be taken back.
+        if kid is not None and loading.is_good((Fact.SIGNING_KEYS, None)) and not unit.wrote:
+            memory.signing.put(KeyState.ACTIVE, kid)
     if kid is not None and kid in ring.pairs:
         return ring.pairs[kid]
     key = await unit.session.scalar(select(SigningKey).where(SigningKey.state == KeyState.ACTIVE))

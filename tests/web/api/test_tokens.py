@@ -9,13 +9,14 @@ from typing import Any  # Any: answers are JSON
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 
 from tests.world import Client, World
 from vestibule.accounts import state
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Entry
-from vestibule.sessions.models import Session
+from vestibule.sessions import rotation
+from vestibule.sessions.models import Kind, Session
 from vestibule.tokens import keys
 from vestibule.tokens.models import SigningKey
 
@@ -203,6 +204,24 @@ async def test_fifty_that_refresh_at_once_get_one_successor(world: World) -> Non
     assert {status for status, _ in answers} == {200}
     assert len({said["refresh_token"] for _, said in answers}) == 1
     assert (await ada.refresh(answers[0][1]["refresh_token"]))[0] == 200
+
+
+async def test_the_statement_itself_replaces_a_token_once_in_the_grace(world: World) -> None:
+    ada = await program(world)
+    assert (await ada.refresh())[0] == 200
+
+    async def rotated() -> bool:
+        async with world.vestibule.unit() as unit:
+            of_tokens = select(Session).where(Session.kind == Kind.TOKENS)
+            [session] = (await unit.session.scalars(of_tokens)).all()
+            found = await rotation.rotate(
+                unit, session.id, session.generation, holder_is_active=true()
+            )
+            return found is not None
+
+    assert not await rotated()
+    world.clock.move(timedelta(seconds=31))
+    assert await rotated()
 
 
 async def test_a_session_of_tokens_ends_when_nobody_refreshes_it(world: World) -> None:
