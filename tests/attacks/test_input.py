@@ -174,6 +174,8 @@ def fits(route: str, field: str, value: object) -> bool:
     """Tell whether an odd value is a right one after all."""
     if field == "remember":
         return isinstance(value, bool)
+    if field == "scopes":
+        return value in ([], [V])
     return route == REVOKE and field == "token" and isinstance(value, str)  # given back like others
 
 
