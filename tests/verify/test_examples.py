@@ -117,7 +117,7 @@ async def test_an_example_asks_for_roles_and_a_proved_address(
         assert answer.headers["Cache-Control"] == "no-store"
         if framework != "fastapi":  # whose own form of errors stays
             assert answer.headers["Content-Type"] == "application/problem+json"
-            assert answer.json()["code"] == "role_missing"
+            assert answer.json()["code"] == "role_required"
         if framework != "flask":  # WSGI has room for one header of a name
             two = [("Authorization", user["Authorization"])] * 2
             assert challenge(await shop.get("/orders", headers=two)) == (401, "invalid_token")
@@ -204,7 +204,7 @@ def test_it_imports_nothing_of_the_service() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(ran.stdout.split())
     ours = {each.removeprefix("vestibule.") for each in imported if "vestibule." in each}
-    assert ours == {
+    assert {each for each in ours if not each.startswith("kernel.errors.")} == {
         *("kernel", "kernel.client", "kernel.clock", "kernel.errors"),
         *("tokens", "tokens.checks"),
         *("verify", "verify.keys", "verify.refusals", "verify.verifier"),
