@@ -725,7 +725,7 @@ def _events(shell: Shell) -> list[str]:
 def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
     said = (
         "sessions     0 removed\nchallenges   0 removed\nletters      {} removed\n"
-        "counters     0 removed\nsigning_keys 0 removed\n"
+        "counters     0 removed\nsigning_keys 0 removed\napi_keys     0 removed\n"
     )
     _post(on_each, state=State.SENT)
     _post(on_each)
