@@ -697,14 +697,14 @@ CONTROLS = {
         '        Session.refreshed_at <= bindparam("before", type_=UtcDateTime),\n',
         '        Session.refreshed_at <= bindparam("now", type_=UtcDateTime),\n',
         "tests/web/api/test_tokens.py::"
-        "test_the_statement_itself_replaces_a_token_once_in_the_grace",
+        "test_the_statement_itself_replaces_the_current_token_once_in_the_grace",
     ),
     "the generation of a refresh token": Control(
         "sessions/rotation.py",
         '    Session.generation == bindparam("held"),\n',
         '    Session.generation >= bindparam("held"),\n',
         "tests/web/api/test_tokens.py::"
-        "test_a_replaced_token_after_the_grace_ends_the_session_and_tells_the_owner",
+        "test_the_statement_itself_replaces_the_current_token_once_in_the_grace",
     ),
     "a refresh by an ended session": Control(
         "sessions/rotation.py",

@@ -59,7 +59,7 @@ async def renew(unit: Unit, token: str) -> Tokens:
         raise TokenRefused
     session: Session | None
     session, account = found
-    if session.generation != held.generation or not rotation.is_fresh(unit, session):
+    if session.generation == held.generation and not rotation.is_fresh(unit, session):
         active = exists().where(Account.id == Session.account_id, Account.state == "active")
         rotated = await rotation.rotate(
             unit, held.session_id, held.generation, holder_is_active=active.correlate(Session)

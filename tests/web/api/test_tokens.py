@@ -206,21 +206,24 @@ async def test_fifty_that_refresh_at_once_get_one_successor(world: World) -> Non
     assert (await ada.refresh(answers[0][1]["refresh_token"]))[0] == 200
 
 
-async def test_the_statement_itself_replaces_a_token_once_in_the_grace(world: World) -> None:
+async def test_the_statement_itself_replaces_the_current_token_once_in_the_grace(
+    world: World,
+) -> None:
     ada = await program(world)
     assert (await ada.refresh())[0] == 200
 
-    async def rotated() -> bool:
+    async def rotated(*, behind: int = 0) -> bool:
         async with world.vestibule.unit() as unit:
             of_tokens = select(Session).where(Session.kind == Kind.TOKENS)
             [session] = (await unit.session.scalars(of_tokens)).all()
             found = await rotation.rotate(
-                unit, session.id, session.generation, holder_is_active=true()
+                unit, session.id, session.generation - behind, holder_is_active=true()
             )
             return found is not None
 
     assert not await rotated()
     world.clock.move(timedelta(seconds=31))
+    assert not await rotated(behind=1)
     assert await rotated()
 
 
