@@ -1,7 +1,7 @@
 # One .venv serves everything here; it is made again when what it is made from changes.
 # HOST, PORT and VESTIBULE_* reach the service through the environment.
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove lock format clean
+.PHONY: help run test check prove bench lock format clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -32,6 +32,10 @@ prove: $(READY)  ## Measure the stated sizes and timings
 	@.ci/services
 	@$(BIN)/pytest -m prove -n 0 -s
 
+bench: $(READY)  ## Measure the service beside its peers (make bench QUICK=1: a trial)
+	@.ci/services
+	@$(BIN)/python bench/table.py $(if $(QUICK),--quick)
+
 lock: $(READY)  ## Lock what pyproject.toml asks for (make lock UPGRADE=1: the newest of it)
 	@.ci/lock $(if $(UPGRADE),--upgrade)
 
@@ -40,7 +44,7 @@ format: $(READY)  ## Write the code in its form
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## Remove what was built and measured, never data/
-	@rm -rf .venv dist build htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers dist build htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/locked: requirements/dev.txt .ci/venv

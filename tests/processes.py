@@ -52,18 +52,23 @@ def outside(**variables: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *command: str, says: str = "http", **variables: str
+    folder: Path,
+    *command: str,
+    says: str = "http",
+    program: Sequence[str] = ("-m", "vestibule"),
+    **variables: str,
 ) -> AsyncIterator[Served]:
     """Run `vestibule serve` (or another command) in `folder` on a free port until the end.
 
     Args:
         says: what its first line must hold before it counts as running.
+        program: what Python is to run in its place.
     """
     errors = folder / "errors.log"
     chosen: Sequence[str] = command or ("serve", "--port", "0")
     with errors.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "vestibule", *chosen),
+            *(sys.executable, *program, *chosen),
             cwd=folder,
             env=outside(
                 **{"VESTIBULE_LIMITS": GENEROUS, "VESTIBULE_ALLOWED_HOSTS": "127.0.0.1"} | variables

@@ -25,7 +25,7 @@ from hypercorn.utils import wrap_app
 
 BACKLOG = 1024  # who waits at the door while everybody is busy
 _AT_ONCE = 16  # taken in by one process before others have their turn
-_HEADER_LIMIT = 16 * 1024
+HEADER_LIMIT = 16 * 1024
 _STREAMS = 100  # requests under way on one HTTP/2 connection
 _SILENT = 30.0  # seconds in which a client that we wait for sends nothing
 _UNREAD = 10.0  # seconds in which a client takes nothing of what it asked for
@@ -173,7 +173,7 @@ async def _turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.write(_FULL)
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(0.1):
-            await reader.read(_HEADER_LIMIT)  # what is not read would take the answer with it
+            await reader.read(HEADER_LIMIT)  # what is not read would take the answer with it
     writer.close()
 
 
@@ -187,10 +187,10 @@ def _config(idle: float) -> Config:
     config.read_timeout = max(_SILENT, idle)  # type: ignore[assignment]  # any number will do
     config.keep_alive_timeout = idle
     config.keep_alive_max_requests = 1_000_000
-    config.h11_max_incomplete_size = _HEADER_LIMIT
+    config.h11_max_incomplete_size = HEADER_LIMIT
     # Of any length: a full one that nobody reads any more would hold its connection for ever. Quart
     # takes out all that comes, and keeps no more than the body limit.
     config.max_app_queue_size = 0
     config.h2_max_concurrent_streams = _STREAMS
-    config.h2_max_header_list_size = _HEADER_LIMIT
+    config.h2_max_header_list_size = HEADER_LIMIT
     return config

@@ -11,9 +11,8 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from hypercorn.typing import ASGIFramework
 from quart import Quart
 
 from vestibule.connections import BACKLOG, Connections
@@ -43,6 +42,23 @@ Message = MutableMapping[str, Any]  # Any: as ASGI defines them
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Door(Protocol):
+    """Connections of clients, whoever reads and writes them."""
+
+    async def accept(self, listener: socket.socket) -> None: ...
+    async def refuse_newcomers(self) -> None: ...
+    async def wait(self, seconds: float) -> None: ...
+    async def finish(self, grace: float) -> None: ...
+
+
+class Opening(Protocol):
+    """What makes a door before `app`, of `most` connections that rest for `idle` seconds."""
+
+    # Any: hypercorn writes the types of ASGI otherwise than others.
+
+    def __call__(self, app: Any, /, *, idle: float, most: int) -> Door: ...
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -78,6 +94,7 @@ async def run(
     grace: float = GRACE,
     idle: float = IDLE,
     most: int = MOST,
+    opening: Opening = Connections,
 ) -> None:
     """Serve `app` until SIGTERM or SIGINT; a second signal ends the process at once.
 
@@ -90,6 +107,7 @@ async def run(
         grace: seconds that requests under way get after that.
         idle: seconds that a connection without a complete request stays open.
         most: connections at once, as far as this process may open so many files.
+        opening: who reads and writes them.
 
     Raises:
         CannotStart: the app refused to start.
@@ -102,9 +120,7 @@ async def run(
     try:
         if await _unless(asked, app.startup()):
             front = _Front(app)
-            connections = Connections(
-                cast(ASGIFramework, front), idle=idle, most=min(most, _files() - _FILES)
-            )
+            connections = opening(front, idle=idle, most=min(most, _files() - _FILES))
             await connections.accept(listener)
             ready()
             hurried = await asked is not signal.SIGHUP

@@ -18,6 +18,7 @@ _NOT_OURS = {
     ".pytest_cache",
     ".ruff_cache",
     ".venv",
+    ".venv-peers",
     ".vscode",
     "__pycache__",
     "build",

@@ -17,9 +17,9 @@ LAYERS = (
     {"pruning", "resealing"},
     {"extension"},
     {"web"},
-    {"embedding", "testing"},
+    {"embedding", "testing", "verify"},
     {"connections", "stopping"},
-    {"app", "server"},
+    {"app", "granian", "server"},
     {"supervisor"},
     {"cli"},
     {"__main__"},
@@ -65,7 +65,7 @@ def test_http_is_known_to_the_surfaces_alone(path: Path) -> None:
 def test_sql_is_unknown_to_the_surfaces(path: Path) -> None:
     part = part_of(dotted(path))
     if (
-        part not in ("extension", "web", "embedding", "testing", "app", "server")
+        part not in ("extension", "web", "embedding", "testing", "verify", "app", "server")
         or dotted(path) == "vestibule.web.health"
     ):
         return

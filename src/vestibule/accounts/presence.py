@@ -17,7 +17,7 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Session
 from vestibule.tokens.access import Claims
-from vestibule.tokens.keyring import LEEWAY
+from vestibule.tokens.checks import LEEWAY
 
 
 async def by_session(means: Means, secret: str) -> SignedIn | None:
@@ -69,8 +69,11 @@ def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
     """Find whose session a secret opens, as far as this process remembers."""
     if not means.memory.is_trusted:
         return None
-    session_id = means.memory.credentials.get(store.digest_of(secret))
-    return None if session_id is None else _recalled(means, session_id)
+    digest = store.digest_of(secret)
+    session_id = means.memory.credentials.get(digest)
+    known = None if session_id is None else _recalled(means, session_id)
+    # A session may have got another secret.
+    return known if known is not None and known.session.secret_digest == digest else None
 
 
 def recalled_by_access_token(means: Means, token: str) -> SignedIn | None:

@@ -12,7 +12,7 @@ from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import NATIVE, Kind, Session
-from vestibule.tokens import access, keyring
+from vestibule.tokens import access, checks, keyring
 from vestibule.tokens.access import Claims
 
 
@@ -70,7 +70,7 @@ async def claims_of(unit: Unit, token: str) -> Claims:
     Raises:
         NotSignedIn: not ours, or out of date.
     """
-    verifier = await keyring.verifier(unit, access.kid_of(token))
+    verifier = await keyring.verifier(unit, checks.kid_of(token))
     if verifier is None:
         raise NotSignedIn
     return access.verify(token, verifier, unit.settings, now=unit.now)

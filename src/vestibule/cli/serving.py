@@ -13,6 +13,8 @@ import click
 from vestibule import server, supervisor
 from vestibule.app import create_app
 from vestibule.cli import logs
+from vestibule.connections import Connections
+from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings import Settings, unknown_variables
 
 
@@ -20,10 +22,23 @@ from vestibule.kernel.settings import Settings, unknown_variables
 @click.option("--host", help="Listen here instead of on HOST.")
 @click.option("--port", type=int, help="Listen here instead of on PORT; 0 takes any free one.")
 @click.option("--workers", type=int, help="Processes, instead of VESTIBULE_WORKERS.")
+@click.option(
+    "--server",
+    "by",
+    type=click.Choice(["hypercorn", "granian"]),
+    default="hypercorn",
+    help="Who reads and writes connections; granian is an extra, faster and with fewer limits.",
+)
 @click.option("--listener", type=int, hidden=True)  # these two are for the supervisor
 @click.option("--line", type=int, hidden=True)
 def serve(
-    host: str | None, port: int | None, workers: int | None, listener: int | None, line: int | None
+    *,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    by: str,
+    listener: int | None,
+    line: int | None,
 ) -> None:
     """Serve until told to stop.
 
@@ -31,8 +46,9 @@ def serve(
     """
     options = {"host": host, "port": port, "workers": workers}
     given = {name: value for name, value in options.items() if value is not None}
+    opening = _opening(by)
     if listener is not None and line is not None:
-        _work(socket.socket(fileno=listener), socket.socket(fileno=line), given)
+        _work(socket.socket(fileno=listener), socket.socket(fileno=line), given, opening)
         return
     settings = Settings.load(**given)
     for warning in unknown_variables(os.environ):
@@ -40,23 +56,41 @@ def serve(
     with server.listen(settings.host, settings.port) as listening:
         settings = Settings.load(**given | {"port": listening.getsockname()[1]})
         if settings.processes > 1:
-            _supervise(listening, settings)
+            _supervise(listening, settings, by)
         else:
-            _serve(listening, settings, lambda: _say_where(settings))
+            _serve(listening, settings, lambda: _say_where(settings), opening)
 
 
-def _serve(listener: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+def _opening(by: str) -> server.Opening:
+    if by == "hypercorn":
+        return Connections
+    try:
+        from vestibule import granian  # noqa: PLC0415 - an extra brings it
+    except ImportError:
+        raise CannotStart(
+            "--server granian: the extra is not installed, run: pip install '.[granian]'"
+        ) from None
+    return granian.Connections
+
+
+def _serve(
+    listener: socket.socket,
+    settings: Settings,
+    ready: Callable[[], None],
+    opening: server.Opening,
+) -> None:
     app = create_app(settings)
     idle = settings.idle_timeout.total_seconds()
     most = settings.connections
     with logs.written(settings):
-        asyncio.run(server.run(app, listener, ready=ready, idle=idle, most=most))
+        asyncio.run(server.run(app, listener, ready=ready, idle=idle, most=most, opening=opening))
 
 
-def _supervise(listener: socket.socket, settings: Settings) -> None:
+def _supervise(listener: socket.socket, settings: Settings, by: str) -> None:
     # What is decided by now; the rest each worker reads for itself. -P: what lies in the current
     # directory is not ours to run.
     decided = {"host": settings.host, "port": settings.port, "workers": settings.processes}
+    decided["server"] = by
     command = [sys.executable, "-P", "-m", "vestibule", "serve"]
     command += [f"--{name}={value}" for name, value in decided.items()]
     supervised = supervisor.Supervisor(listener, command, count=settings.processes)
@@ -64,10 +98,12 @@ def _supervise(listener: socket.socket, settings: Settings) -> None:
         asyncio.run(supervised.run(ready=lambda: _say_where(settings)))
 
 
-def _work(listener: socket.socket, line: socket.socket, given: dict[str, Any]) -> None:
+def _work(
+    listener: socket.socket, line: socket.socket, given: dict[str, Any], opening: server.Opening
+) -> None:
     # Any: whatever the settings take
     with listener, line:
-        _serve(listener, Settings.load(**given), lambda: supervisor.report(line))
+        _serve(listener, Settings.load(**given), lambda: supervisor.report(line), opening)
 
 
 def _say_where(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc.jwk import Key, import_key
@@ -13,10 +12,9 @@ from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.seal import Unsealable
 from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
+from vestibule.tokens.checks import Verifier
 from vestibule.tokens.models import KeyState, SigningKey
 
-# How far two clocks may be apart: for expiry, and for what lies in the future.
-LEEWAY = timedelta(seconds=30)
 SEAL = "signing key"
 SEALED = Sealed(SigningKey, SigningKey.private, SEAL)
 
@@ -28,16 +26,6 @@ class Pair:
     kid: str
     algorithm: str
     private: Key
-
-
-@dataclass(frozen=True)
-class Verifier:
-    """A public key, and until when what it signed is honoured; None: for the time being."""
-
-    kid: str
-    algorithm: str
-    key: Key
-    until: datetime | None
 
 
 class KeyRing:

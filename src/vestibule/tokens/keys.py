@@ -19,7 +19,8 @@ from vestibule.kernel.errors import CannotStart, SigningKeyUnknown
 from vestibule.kernel.memory import Fact
 from vestibule.kernel.removal import remove
 from vestibule.kernel.unit import Unit
-from vestibule.tokens.keyring import LEEWAY, SEAL, held, open_private, signing
+from vestibule.tokens.checks import LEEWAY
+from vestibule.tokens.keyring import SEAL, held, open_private, signing
 from vestibule.tokens.models import KeyState, SigningKey
 
 Algorithm = Literal["ES256", "EdDSA", "RS256"]
