@@ -518,6 +518,25 @@ def test_an_account_is_shut_and_opened_again_and_twice_does_no_harm(on_each: She
         assert "no account" in on_each.fails("accounts", "enable", name)
 
 
+def test_a_role_is_given_and_taken_and_both_are_kept_in_the_audit_log(on_each: Shell) -> None:
+    _open(on_each, "ada")
+    assert "roles        user\n" in on_each.works("accounts", "show", "ada")
+    for said in ("ada is admin\n", "ada is admin already\n"):
+        assert on_each.works("accounts", "grant", "ada", "admin") == said
+    assert "roles        admin, user\n" in on_each.works("accounts", "show", "ada")
+    for said in ("ada is admin no more\n", "ada was not admin\n"):
+        assert on_each.works("accounts", "revoke", "ada", "admin") == said
+    assert "roles        user\n" in on_each.works("accounts", "show", "ada")
+    assert _events(on_each)[-2:] == ["role.granted", "role.revoked"]
+
+
+@pytest.mark.parametrize("act", ["grant", "revoke"])
+def test_a_role_that_there_is_not_is_told_with_those_that_there_are(shell: Shell, act: str) -> None:
+    _open(shell, "ada")
+    said = shell.fails("accounts", act, "ada", "admn")
+    assert said == "Error: there is no role admn, but admin, editor, user"
+
+
 def test_an_account_that_its_owner_closes_stays_so(on_each: Shell) -> None:
     _open(on_each, "ada")
 

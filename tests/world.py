@@ -25,6 +25,7 @@ GENEROUS = ", ".join(
         "log_in_account",
         "log_in_device",
         "letters",
+        "api_keys",
         "requests",
     )
 )

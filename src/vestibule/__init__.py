@@ -8,7 +8,16 @@ if TYPE_CHECKING:
     from vestibule.app import create_app
     from vestibule.embedding import Vestibule
     from vestibule.extension import current_vestibule
-    from vestibule.kernel.errors import AddressNotProved, CrossSite, NotSignedIn, VestibuleError
+    from vestibule.kernel.errors import (
+        AddressNotProved,
+        CrossSite,
+        NotSignedIn,
+        ReauthenticationRequired,
+        RoleRequired,
+        ScopeRequired,
+        SessionRequired,
+        VestibuleError,
+    )
     from vestibule.kernel.migrations import include_name
     from vestibule.kernel.settings import Settings
     from vestibule.web.access import current_account, requires, signed_in
@@ -18,6 +27,10 @@ __all__ = (
     "AddressNotProved",
     "CrossSite",
     "NotSignedIn",
+    "ReauthenticationRequired",
+    "RoleRequired",
+    "ScopeRequired",
+    "SessionRequired",
     "Settings",
     "Vestibule",
     "VestibuleError",
@@ -34,6 +47,10 @@ _HOMES = {
     "AddressNotProved": "kernel.errors",
     "CrossSite": "kernel.errors",
     "NotSignedIn": "kernel.errors",
+    "ReauthenticationRequired": "kernel.errors",
+    "RoleRequired": "kernel.errors",
+    "ScopeRequired": "kernel.errors",
+    "SessionRequired": "kernel.errors",
     "Settings": "kernel.settings",
     "Vestibule": "embedding",
     "VestibuleError": "kernel.errors",

@@ -4,7 +4,7 @@ from quart import Quart, Response
 
 from vestibule import extension
 from vestibule.kernel.errors import VestibuleError
-from vestibule.web import access, answers, guard, identity
+from vestibule.web import answers, guard, identity, mistakes
 from vestibule.web.api.surface import ANSWERS
 
 
@@ -34,7 +34,7 @@ class Vestibule(extension.Vestibule):
 
         @app.before_serving
         async def check_views() -> None:
-            access.check_views(app)
+            await mistakes.check_views(app, self)
 
 
 async def _answer(error: VestibuleError) -> Response:

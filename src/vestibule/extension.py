@@ -11,6 +11,8 @@ from argon2 import PasswordHasher
 from quart import Quart, current_app
 
 from vestibule import pruning
+from vestibule.api_keys import keys as api_keys
+from vestibule.api_keys.keys import Uses
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
@@ -84,7 +86,7 @@ class Vestibule:
             counters_here=InMemory(),
             memory=memory,
             touched=set(),
-            parts={KeyRing: KeyRing()},
+            parts={KeyRing: KeyRing(), Uses: Uses()},
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
@@ -181,6 +183,7 @@ class Vestibule:
 
     async def write_touches(self) -> None:
         await self.run(store.write_touches)
+        await self.run(api_keys.write_touches)
 
     async def _write_touches(self) -> None:
         while True:
@@ -188,7 +191,7 @@ class Vestibule:
             try:
                 await self.write_touches()
             except Exception:
-                log.exception("sessions' last use could not be written; trying again")
+                log.exception("last uses could not be written; trying again")
 
     async def _rotate_keys(self) -> None:
         while True:

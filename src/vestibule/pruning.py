@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from vestibule.accounts import challenges
+from vestibule.api_keys import keys as api_keys
 from vestibule.courier import outbox
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.means import Means
@@ -36,6 +37,7 @@ FLOWS: Mapping[str, Flow] = {
     "letters": outbox.prune,
     "counters": counters.prune,
     "signing_keys": keys.prune,
+    "api_keys": api_keys.prune,
 }
 
 

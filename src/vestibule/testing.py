@@ -1,5 +1,6 @@
 """For the tests of a host's app: somebody who is signed in, without letters and forms."""
 
+from collections.abc import Iterable
 from secrets import token_urlsafe
 
 from vestibule.accounts import names, queries
@@ -7,12 +8,17 @@ from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.signup import open_account
 from vestibule.extension import Vestibule
 from vestibule.kernel.settings import origin_of
+from vestibule.roles import grants
 from vestibule.sessions import store
 from vestibule.web.identity import cookie_name
 
 
 async def sign_in(
-    vestibule: Vestibule, email: str = "ada@example.org", *, verified: bool = True
+    vestibule: Vestibule,
+    email: str = "ada@example.org",
+    *,
+    verified: bool = True,
+    roles: Iterable[str] = (),
 ) -> dict[str, str]:
     """Return the headers of a browser in which the account of `email` is signed in.
 
@@ -21,9 +27,11 @@ async def sign_in(
 
     Args:
         verified: whether the address of a new account counts as proved.
+        roles: what is granted to the account beside what it has.
 
     Raises:
         InvalidAddress: `email` is none.
+        RoleUnknown: there is no such role.
         ValueError: the account is shut.
     """
     async with vestibule.unit() as unit:
@@ -35,6 +43,8 @@ async def sign_in(
         seen = account.password_hash
         if seen is None or not await queries.enter(unit, account.id, seen=seen, fresh=None):
             raise ValueError(f"the account of {email} is shut")
+        for role in roles:
+            await grants.grant(unit, account.id, role)
         opened = await store.open_for(unit, account.id, remember=False)
     settings = vestibule.settings
     return {

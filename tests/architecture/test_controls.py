@@ -6,11 +6,18 @@ from tests.architecture.source import PACKAGE
 from tests.prove import (
     test_controls,
     test_feed_controls,
+    test_role_controls,
     test_verify_controls,
     test_web_controls,
 )
 
-TABLES = (test_controls, test_feed_controls, test_verify_controls, test_web_controls)
+TABLES = (
+    test_controls,
+    test_feed_controls,
+    test_role_controls,
+    test_verify_controls,
+    test_web_controls,
+)
 CONTROLS = {
     f"{table.__name__.rpartition('.')[2]}: {name}": control
     for table in TABLES

@@ -5,6 +5,7 @@ import asyncio
 import pkgutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -138,6 +139,32 @@ async def no_such_session(world: World) -> httpx.Response:
     return await (await world.member()).delete("/v1/me/sessions/x")
 
 
+async def a_key(world: World) -> httpx.Response:
+    made = await (await world.member()).post("/v1/me/api-keys", json={"name": "x"})
+    return await world.client(**{"X-API-Key": made.json()["key"]}).get("/v1/me/sessions")
+
+
+async def no_such_key(world: World) -> httpx.Response:
+    return await (await world.member()).delete("/v1/me/api-keys/x")
+
+
+async def fifty_one_keys(world: World) -> httpx.Response:
+    ada = await world.member()
+    for _ in range(50):
+        await ada.post("/v1/me/api-keys", json={"name": "x"})
+    return await ada.post("/v1/me/api-keys", json={"name": "x"})
+
+
+async def an_old_log_in(world: World) -> httpx.Response:
+    ada = await world.member()
+    world.clock.move(timedelta(hours=1))
+    return await ada.post("/v1/me/api-keys", json={"name": "x"})
+
+
+async def no_letter_needed(world: World) -> httpx.Response:
+    return await (await world.member()).post("/v1/me/confirm/letters")
+
+
 async def another_site(world: World) -> httpx.Response:
     return await world.client(Origin="https://evil.example").log_in()
 
@@ -161,6 +188,11 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.NotSignedIn: a_stranger,
     errors.TokenRefused: no_refresh_token,
     errors.SessionUnknown: no_such_session,
+    errors.SessionRequired: a_key,
+    errors.ApiKeyUnknown: no_such_key,
+    errors.TooManyApiKeys: fifty_one_keys,
+    errors.ReauthenticationRequired: an_old_log_in,
+    errors.NoCodeByLetter: no_letter_needed,
     errors.CrossSite: another_site,
     errors.WrongHost: another_host,
 }
@@ -172,6 +204,9 @@ UNREACHABLE = {
     errors.AddressTaken,
     errors.HttpsRequired,
     errors.AddressNotProved,
+    errors.RoleRequired,
+    errors.ScopeRequired,
+    errors.RoleUnknown,
     errors.SigningKeyUnknown,
 }
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vestibule.courier import letters
 from vestibule.courier.browser import browser_name, network_name
 from vestibule.courier.rendering import Rendered, Templates, Unrenderable, spoken
+from vestibule.kernel.ids import uuid7
 from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
 
@@ -54,6 +55,28 @@ def sign_up(given: Settings | None = None, **caller: str | None) -> Rendered:
 def already_registered(given: Settings | None = None, **caller: str | None) -> Rendered:
     draft = letters.already_registered(to="v@victim.test", now=NOW, caller=Caller(**caller))
     return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def confirm_identity(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = letters.confirm_identity(
+        to="v@victim.test",
+        account_id=uuid7(),
+        code="ABCD-2345",
+        lifetime=timedelta(minutes=10),
+        asked_at=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def api_key_made(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = letters.api_key_made(
+        to="v@victim.test", account_id=uuid7(), now=NOW, caller=Caller(**caller)
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+EVERY = (sign_up, already_registered, confirm_identity, api_key_made)
 
 
 def both(letter: Rendered) -> list[str]:
@@ -113,13 +136,33 @@ def test_the_owner_of_a_taken_address_learns_what_happened() -> None:
         assert "http" not in text
 
 
+def test_the_code_of_a_confirmation_stands_alone_and_says_for_how_long() -> None:
+    letter = confirm_identity(address="192.0.2.7", user_agent=LINUX)
+    assert letter.subject == "Your code for Acme"
+    assert "\nABCD-2345\n" in letter.text
+    for text in both(letter):
+        assert "It works for 10 minutes, on the device that asked for it" in text
+        assert "Firefox on Linux" in text
+        assert "do not pass the code on" in text
+
+
+def test_the_owner_of_a_new_key_learns_what_to_do_about_it() -> None:
+    letter = api_key_made(address="192.0.2.7", user_agent=LINUX)
+    assert letter.subject == "A new API key at Acme"
+    for text in both(letter):
+        assert "remove the key and change your password" in text
+        assert "Made on 2026-11-03 14:05 UTC, from Firefox on Linux" in text
+
+
 def test_lines_of_the_text_fit_a_narrow_window() -> None:
-    for letter in (sign_up(), already_registered()):
+    for write in EVERY:
+        letter = write()
         assert all(len(line) <= 79 for line in letter.text.splitlines())
 
 
 def test_the_html_loads_and_runs_nothing() -> None:
-    for letter in (sign_up(), already_registered()):
+    for write in EVERY:
+        letter = write()
         assert letter.html is not None
         seen = _Seen()
         seen.feed(letter.html)
@@ -129,7 +172,7 @@ def test_the_html_loads_and_runs_nothing() -> None:
 
 @pytest.mark.parametrize("lure", LURES)
 def test_a_stranger_cannot_write_into_our_letters(lure: str) -> None:
-    for write in (sign_up, already_registered):
+    for write in EVERY:
         letter = write(user_agent=lure, address=lure)
         plain = write(user_agent=None, address=None)
         assert letter.subject == plain.subject

@@ -414,5 +414,5 @@ async def test_it_waits_about_ten_minutes_before_it_begins(world: World) -> None
 
 
 def test_every_table_that_grows_by_itself_is_pruned_or_kept_on_purpose() -> None:
-    kept = {"accounts", "audit_entries", "audit_details"}
+    kept = {"accounts", "roles", "grants", "audit_entries", "audit_details"}
     assert set(pruning.FLOWS) | kept == set(Base.metadata.tables)

@@ -100,6 +100,8 @@ CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
     ),
     "end the others": lambda p: p.ada.delete("/v1/me/sessions"),
     "end another one": lambda p: p.ada.delete(f"/v1/me/sessions/{p.other}"),
+    "say once more who one is": lambda p: p.ada.post("/v1/me/confirm", json={"password": PASSWORD}),
+    "make a key": lambda p: p.ada.post("/v1/me/api-keys", json={"name": "x"}),
     "a wrong password": lambda p: p.world.browser().log_in(password="wrong"),
     "a wrong code": lambda p: p.world.browser().prove(sign_up=p.handle, code="AAAA-AAAA"),
 }

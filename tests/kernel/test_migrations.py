@@ -114,6 +114,26 @@ async def test_nobody_loses_track_of_the_schema(empty: Database) -> None:
 
 
 @pytest.mark.fault("F-35")
+async def test_who_has_an_account_already_is_a_user(empty: Database) -> None:
+    await migrations.upgrade(empty)
+    await migrations.downgrade(empty, "0003")
+    async with empty.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO accounts (id, profile, state, created_at, updated_at) VALUES "
+                f"('{uuid4().hex}', '{{}}', 'active', '2026-11-01 00:00:00', '2026-11-01 00:00:00')"
+            )
+        )
+    await migrations.upgrade(empty)
+    async with empty.engine.connect() as connection:
+        granted = await connection.execute(text("SELECT role, granted_at, granted_by FROM grants"))
+        [(role, since, by)] = granted.all()
+        named = await connection.scalars(text("SELECT name FROM roles ORDER BY name"))
+        assert named.all() == ["admin", "editor", "user"]
+    assert (role, by) == ("user", None)
+    assert str(since).startswith("2026-11-01")
+
+
 @pytest.mark.parametrize("upgrade", [True, False])
 async def test_a_newer_schema_is_refused_in_every_mode(empty: Database, *, upgrade: bool) -> None:
     await migrations.upgrade(empty)

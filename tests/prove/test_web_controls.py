@@ -200,9 +200,9 @@ CONTROLS = {
         f"{_ACCESS}::test_strangers_are_told_to_log_in_and_members_are_let_in",
     ),
     "an address that waits for its proof": Control(
-        "web/access.py",
-        "                raise AddressNotProved\n",
-        "                pass\n",
+        "web/conditions.py",
+        "            raise AddressNotProved\n",
+        "            pass\n",
         f"{_ACCESS}::test_what_is_for_proved_addresses_waits_for_the_proof",
     ),
     "another site's page on a host's route": Control(
@@ -212,11 +212,11 @@ CONTROLS = {
         f"{_ACCESS}::test_another_sites_page_changes_nothing_on_a_hosts_routes",
     ),
     "a decorator in the wrong place": Control(
-        "web/access.py", "if hasattr(view, _INSIDE):", "if False:", _MISTAKES
+        "web/mistakes.py", "if hasattr(view, INSIDE):", "if False:", _MISTAKES
     ),
     "a decorator on a WebSocket": Control(
-        "web/access.py",
-        "elif rule.websocket and hasattr(view, _GUARD):",
+        "web/mistakes.py",
+        "elif rule.websocket and hasattr(view, GUARD):",
         "elif False:",
         _MISTAKES,
     ),

@@ -2,10 +2,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.kernel.database import Base
+from vestibule.roles.models import Grant
 
 STATES = ("active", "disabled", "closing")
 
@@ -31,10 +43,25 @@ class Account(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
+    # Read with the account, in one statement; one that was RETURNed has to be refreshed.
+    granted: Mapped[str | None] = column_property(
+        select(func.aggregate_strings(Grant.role, " "))
+        .where(Grant.account_id == id)  # noqa: A003
+        .correlate_except(Grant)
+        .scalar_subquery()
+    )
+
     @property
     def roles(self) -> tuple[str, ...]:
-        """What the account may do: everybody is a user."""
-        return ("user",)
+        """What was granted to the account, in the order of names."""
+        return tuple(sorted((self.granted or "").split()))
+
+    def without_roles(self) -> "Account":
+        """Return a copy that has none, for who comes in its name and not as itself."""
+        columns = Account.__table__.columns
+        copy = Account(**{each.name: getattr(self, each.name) for each in columns})
+        set_committed_value(copy, "granted", None)
+        return copy
 
 
 class Challenge(Base):

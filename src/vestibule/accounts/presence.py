@@ -6,9 +6,12 @@ What is remembered is shared between requests; nobody changes it. On SQLite noth
 from typing import cast
 from uuid import UUID
 
-from vestibule.accounts import queries
+from vestibule.accounts import programs, queries
 from vestibule.accounts.models import Account
+from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
+from vestibule.api_keys import secret as key_secret
+from vestibule.api_keys.models import ApiKey
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.means import Means
 from vestibule.kernel.memory import Fact, Loading
@@ -65,6 +68,27 @@ async def by_access_token(means: Means, token: str) -> SignedIn | None:
     return found
 
 
+async def by_api_key(means: Means, sent: str) -> Program | None:
+    """Find whose key `sent` is, if it is not expired and its owner's account active.
+
+    Raises:
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    if not key_secret.is_whole(sent):
+        return None
+    memory, digest = means.memory, key_secret.digest(sent)
+    found = _recalled_key(means, digest)
+    if found is None:
+        memory.misses += 1
+        with memory.loading() as loading:
+            found = await running(
+                means, lambda unit: programs.by_digest(unit, digest), reading=True
+            )
+            if found is not None and _remember_key(means, *found, loading):
+                memory.credentials.put(digest, found[0].id)
+    return None if found is None else programs.at_work(means, *found)
+
+
 def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
     """Find whose session a secret opens, as far as this process remembers."""
     if not means.memory.is_trusted:
@@ -110,5 +134,26 @@ def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
     if not means.memory.is_trusted or not loading.is_good(*facts):
         return False
     means.memory.sessions.put(session.id, session)
+    means.memory.accounts.put(account.id, account)
+    return True
+
+
+def _recalled_key(means: Means, digest: bytes) -> tuple[ApiKey, Account] | None:
+    memory = means.memory
+    key_id = memory.credentials.get(digest) if memory.is_trusted else None
+    key = cast(ApiKey | None, memory.api_keys.get(key_id)) if key_id else None
+    account = cast(Account | None, memory.accounts.get(key.account_id)) if key else None
+    if key is None or account is None:
+        return None
+    memory.hits += 1
+    return key, account
+
+
+def _remember_key(means: Means, key: ApiKey, account: Account, loading: Loading) -> bool:
+    """Keep what was read of a key of an active account, unless it changed meanwhile."""
+    facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
+    if not means.memory.is_trusted or not loading.is_good(*facts):
+        return False
+    means.memory.api_keys.put(key.id, key)
     means.memory.accounts.put(account.id, account)
     return True

@@ -64,6 +64,7 @@ async def change(unit: Unit, owner: SignedIn, changes: Changes) -> Account:
         raise UsernameTaken from None
     if account is None:
         raise InvalidFields([_LAST_NAME]) if _is_last_name(owner, changes) else NotSignedIn()
+    await unit.session.refresh(account, ["granted"])
     unit.forget(Fact.ACCOUNT, account.id)
     await log.record(
         unit, Event.ACCOUNT_CHANGED, account_id=account.id, session_id=owner.session.id

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts import breaches, challenges, names, policy, queries
 from vestibule.accounts.challenges import Keys, Wanted
@@ -16,6 +17,7 @@ from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, Usern
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
 from vestibule.kernel.unit import Unit
+from vestibule.roles import grants
 from vestibule.throttle import counters
 from vestibule.throttle.counters import Whose
 
@@ -179,6 +181,7 @@ async def _open(
         .returning(Account)
     )
     if account is not None:
+        set_committed_value(account, "granted", grants.grant_first(unit, account.id))
         await log.record(unit, Event.ACCOUNT_OPENED, account_id=account.id)
     return account
 

@@ -9,6 +9,7 @@ from vestibule.accounts import challenges, signup
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.queries import SignedIn
+from vestibule.api_keys import keys
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
@@ -127,7 +128,7 @@ async def _open(unit: Unit, challenge: Challenge, username: str | None) -> Accou
 
 
 async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) -> Account:
-    """Mark the address of an account that was opened before its proof, and end other sessions.
+    """Mark the address of an account opened before its proof; end its other sessions and its keys.
 
     Whoever opened it may have waited inside for the owner of the mailbox to prove it.
     """
@@ -144,7 +145,9 @@ async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) ->
     )
     if account is None:
         await _refuse(unit, challenge)
+    await unit.session.refresh(account, ["granted"])
     unit.forget(Fact.ACCOUNT, account.id)
     own = caller.session.id if caller and caller.account.id == account.id else None
     await store.end_all(unit, account.id, reason="address_proved", but=own)
+    await keys.remove_all(unit, account.id)
     return account

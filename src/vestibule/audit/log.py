@@ -23,6 +23,9 @@ class Entry(Base):
     # No foreign keys: an entry outlives what it tells of.
     account_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
+    # Who did it, where that was somebody else's account; and the role or API key that it was about.
+    actor_id: Mapped[UUID | None]
+    about: Mapped[str | None] = mapped_column(String(40))
 
 
 class Detail(Base):
@@ -40,15 +43,19 @@ async def record(
     *,
     account_id: UUID | None = None,
     session_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    about: str | None = None,
     identifier: str | None = None,
 ) -> None:
     """Write `event` into the transaction of what it tells about.
 
     Args:
+        actor_id: the account that did it to another's.
+        about: the id of the role or API key that it concerns.
         identifier: what the caller called the account, where no account is known.
     """
     entry, detail = _rows(unit, event, account_id, session_id, identifier)
-    unit.insert(_ENTRIES, entry)
+    unit.insert(_ENTRIES, entry | {"actor_id": actor_id, "about": about})
     unit.insert(_DETAILS, detail)
     unit.tell(event, account_id=account_id, session_id=session_id)
 

@@ -5,6 +5,7 @@ import click
 from vestibule.cli.accounts import accounts
 from vestibule.cli.courier import courier
 from vestibule.cli.doctor import doctor
+from vestibule.cli.grants import grant, revoke
 from vestibule.cli.keys import keys
 from vestibule.cli.pruning import prune
 from vestibule.cli.running import Commands
@@ -29,5 +30,7 @@ def main() -> None:
     speak()
 
 
+for _command in (grant, revoke):
+    accounts.add_command(_command)
 for _command in (serve, db, accounts, sessions, keys, courier, prune, doctor, shell):
     main.add_command(_command)

@@ -10,9 +10,9 @@ from vestibule.cli.running import with_vestibule
 def prune() -> None:
     """Remove what is out of date, in small steps; a server does so by itself, every ten minutes.
 
-    Sessions that are over and letters that are out of date go after VESTIBULE_KEEP_FINISHED,
-    proofs, counters and signing keys without a live token at once. It may be stopped and run again
-    at any time.
+    Sessions that are over, letters that are out of date and API keys that are expired go after
+    VESTIBULE_KEEP_FINISHED, proofs, counters and signing keys without a live token at once. It may
+    be stopped and run again at any time.
 
     Example: vestibule prune
     """

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from vestibule.courier.browser import browser_name, network_name
+from vestibule.courier.rendering import spoken
 from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
 
@@ -68,6 +69,37 @@ def token_replayed(
         account_id=account_id,
         expires_at=now + _NEWS,
         words={"opened_at": _minute(opened_at), "browser": browser_name(opened_by)},
+    )
+
+
+def confirm_identity(
+    *,
+    to: str,
+    account_id: UUID,
+    code: str,
+    lifetime: timedelta,
+    asked_at: datetime,
+    caller: Caller,
+) -> Draft:
+    """The code by which somebody who is signed in says once more who they are."""
+    return Draft(
+        kind="confirm_identity",
+        recipient=to,
+        account_id=account_id,
+        expires_at=asked_at + lifetime,
+        words=_origin(asked_at, caller) | {"code": code, "code_lifetime": spoken(lifetime)},
+        displaces=True,
+    )
+
+
+def api_key_made(*, to: str, account_id: UUID, now: datetime, caller: Caller) -> Draft:
+    """Tells an owner of a new key; what it is called stays out, for its maker chose that."""
+    return Draft(
+        kind="api_key_made",
+        recipient=to,
+        account_id=account_id,
+        expires_at=now + _NEWS,
+        words=_origin(now, caller),
     )
 
 

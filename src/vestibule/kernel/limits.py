@@ -68,8 +68,9 @@ LOG_IN_DEVICE = Limit(
     most=10,
     within=_DAY,
     from_first=True,
-    counts="wrong log-ins from a device that the account was signed in on before, in place of "
-    "`log_in_identifier` and `log_in_account`; beyond it the device is a stranger",
+    counts="wrong log-ins from a device that the account was signed in on before, and wrong "
+    "passwords of a session that confirms who it is, in place of `log_in_identifier` and "
+    "`log_in_account`; beyond it the device is a stranger",
 )
 LETTERS = Limit(
     "letters",
@@ -85,6 +86,23 @@ SIGN_UP_CODES = Limit(
 # Counted by challenge: only who holds a letter's link can reach it.
 SIGN_UP_PASSWORDS = Limit(
     "sign_up_passwords", most=10, within=_DAY, counts="wrong passwords at the link of one letter"
+)
+# Counted by address, as those of sign-ups are; who asks for letters is signed in.
+CONFIRMATION_CODES = Limit(
+    "confirmation_codes",
+    most=10,
+    within=_DAY,
+    counts="wrong codes by which an account without a password confirms who it is",
+)
+CONFIRMATION_LETTERS = Limit(
+    "confirmation_letters", most=5, within=_HOUR, counts="letters with such a code to one account"
+)
+API_KEYS = Limit(
+    "api_keys",
+    most=20,
+    within=_HOUR,
+    from_first=True,
+    counts="API keys that one account makes, and letters that tell of them",
 )
 
 # A process that is asked for more can do nothing but refuse; this way it says so at little cost.
@@ -108,6 +126,9 @@ TABLE = {
         LETTERS,
         SIGN_UP_CODES,
         SIGN_UP_PASSWORDS,
+        CONFIRMATION_CODES,
+        CONFIRMATION_LETTERS,
+        API_KEYS,
         REQUESTS,
     )
 }

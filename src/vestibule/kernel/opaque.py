@@ -18,6 +18,8 @@ class Purpose(StrEnum):
     SIGN_UP = "vsup_"
     LINK = "vlnk_"
     REFRESH = "vref_"
+    CONFIRMATION = "vcon_"
+    API_KEY = "vst_"
 
 
 def issue(purpose: Purpose) -> tuple[str, bytes]:

@@ -4,21 +4,22 @@ For a host's routes as for ours. They refuse by raising, so whoever wants anothe
 an error handler for the class.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, overload
 
-from quart import Quart, current_app, has_websocket_context
+from quart import current_app, has_websocket_context
 
 from vestibule.accounts.models import Account
-from vestibule.kernel.errors import AddressNotProved, CannotStart, NotSignedIn
+from vestibule.kernel.errors import NotSignedIn
 from vestibule.web import guard, identity
+from vestibule.web.conditions import Conditions
 
 View = TypeVar("View", bound=Callable[..., Any])  # Any: a view returns what Quart takes
 Guarded = Callable[..., Awaitable[Any]]  # Any: the same
 
-# On a view: it was decorated. On its wrapper: it decorates.
-_INSIDE, _GUARD = "_vestibule_inside", "_vestibule_guard"
+# On a view: it was decorated. On its wrapper: it decorates, and by which conditions.
+INSIDE, GUARD = "_vestibule_inside", "_vestibule_guard"
 
 
 async def current_account() -> Account | None:
@@ -26,11 +27,13 @@ async def current_account() -> Account | None:
 
     However often it is asked, the database is asked once a request.
 
+    With an API key it is the key's owner, without roles: what a key may do is told by its scopes.
+
     Raises:
         DatabaseUnavailable: nobody can know; answered with 503.
     """
     _only_requests()
-    known = await identity.somebody()
+    known = await identity.known()
     return known.account if known else None
 
 
@@ -39,14 +42,14 @@ def signed_in(view: View, /) -> Guarded: ...
 @overload
 def signed_in() -> Callable[[View], Guarded]: ...
 def signed_in(view: View | None = None, /) -> Guarded | Callable[[View], Guarded]:
-    """Let only those in who are signed in.
+    """Let only those in who are signed in; an API key is not enough.
 
     Stands below the route's own decorator and above those that read the body, so that a stranger
     is told to log in whatever they send. An unsafe request that another site's page may have sent
     is refused first, as on our own routes.
 
     Raises (when a request comes):
-        CrossSite: 403. NotSignedIn: 401.
+        CrossSite: 403. NotSignedIn: 401. SessionRequired: 403, to an API key.
     """
     return requires() if view is None else requires(view)
 
@@ -54,18 +57,49 @@ def signed_in(view: View | None = None, /) -> Guarded | Callable[[View], Guarded
 @overload
 def requires(view: View, /) -> Guarded: ...
 @overload
-def requires(*, verified: bool = False) -> Callable[[View], Guarded]: ...
 def requires(
-    view: View | None = None, /, *, verified: bool = False
+    role: str | None = None,
+    /,
+    *,
+    any_of: Sequence[str] = (),
+    scope: str | None = None,
+    verified: bool = False,
+    recent: bool = False,
+) -> Callable[[View], Guarded]: ...
+def requires(
+    view: View | str | None = None,
+    /,
+    *,
+    any_of: Sequence[str] = (),
+    scope: str | None = None,
+    verified: bool = False,
+    recent: bool = False,
 ) -> Guarded | Callable[[View], Guarded]:
     """Let only those in who are signed in and meet every condition that is named.
 
+    API keys are let in by a scope alone: where none is named, or a role or a recent log-in is, the
+    route is for people.
+
+    Roles are those that the account has at this request, whatever a token says of them.
+
     Args:
+        view: or the name of a role that the account has: `@requires("admin")`.
+        any_of: roles of which the account has one.
+        scope: one of `VESTIBULE_SCOPES`, given by a role that the account has; and to the key, if
+            an API key came along.
         verified: the account has an address, and it is proved.
+        recent: the session logged in, or confirmed who it is, within the last ten minutes
+            (`VESTIBULE_RECENT_AUTHENTICATION`).
 
     Raises (when a request comes):
-        As `signed_in`. AddressNotProved: 403.
+        As `signed_in`.
+        RoleRequired, ScopeRequired, AddressNotProved, ReauthenticationRequired: 403.
+
+    Raises (at once):
+        TypeError, ValueError: a condition that nobody or everybody would meet.
     """
+    role = view if isinstance(view, str) else None
+    conditions = Conditions.of(role, any_of=any_of, scope=scope, verified=verified, recent=recent)
 
     def guarding(view: View) -> Guarded:
         if isinstance(view, type):
@@ -75,39 +109,19 @@ def requires(
         async def guarded(*args: Any, **named: Any) -> Any:  # Any: whatever the view takes
             _only_requests()
             await guard.refuse_cross_site()
-            account = await current_account()
-            if account is None:
+            known = await identity.known()
+            if known is None:
                 raise NotSignedIn
-            if verified and account.email_verified_at is None:
-                raise AddressNotProved
+            conditions.check(known)
             return await current_app.ensure_async(view)(*args, **named)
 
-        vars(guarded).pop(_INSIDE, None)
-        setattr(guarded, _GUARD, True)
+        vars(guarded).pop(INSIDE, None)
+        setattr(guarded, GUARD, (*getattr(view, GUARD, ()), conditions))
         if hasattr(view, "__dict__"):
-            vars(view)[_INSIDE] = True
+            vars(view)[INSIDE] = True
         return guarded
 
-    return guarding if view is None else guarding(view)
-
-
-def check_views(app: Quart) -> None:
-    """Refuse decorators that guard nothing: above the route's own, or on a WebSocket.
-
-    Raises:
-        CannotStart: a line for each of them.
-    """
-    problems = []
-    for rule in app.url_map.iter_rules():
-        view = app.view_functions.get(rule.endpoint)
-        if hasattr(view, _INSIDE):
-            problems.append(
-                f"{rule.rule} is open to everybody: put @signed_in or @requires below @….route"
-            )
-        elif rule.websocket and hasattr(view, _GUARD):
-            problems.append(f"{rule.rule} is a WebSocket: @signed_in and @requires guard requests")
-    if problems:
-        raise CannotStart(*problems)
+    return guarding if view is None or isinstance(view, str) else guarding(view)
 
 
 def _only_requests() -> None:

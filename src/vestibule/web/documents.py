@@ -19,7 +19,7 @@ from vestibule.web.pages.rendering import page
 
 Document = dict[str, Any]  # Any: JSON
 
-_SESSION, _TOKEN = "session", "token"
+_SESSION, _TOKEN, _KEY = "session", "token", "api_key"
 _KINDS = {
     "string": "text",
     "integer": "whole number",
@@ -42,6 +42,7 @@ def attach(app: Quart, settings: Settings) -> None:
         security_schemes={
             _SESSION: {"type": "apiKey", "in_": "cookie", "name": identity.cookie_name(settings)},
             _TOKEN: {"type": "http", "scheme": "bearer", "bearer_format": "JWT"},
+            _KEY: {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
         },
     )
     if not settings.shows_docs:
@@ -109,6 +110,8 @@ class Provider(OpenAPIProvider):
                 operation["description"] = operation["description"].strip()
                 if "/me" in name or name.endswith("/logout-all"):
                     operation["security"] = [{_SESSION: []}, {_TOKEN: []}]
+                    if name.endswith("/me") and operation is path.get("get"):
+                        operation["security"].append({_KEY: []})
                 elif name.endswith("/logout"):
                     operation["security"] = [{_SESSION: []}, {_TOKEN: []}, {}]
                 done = 200 if name.endswith("/tokens/revoke") else 204  # as RFC 7009 has it

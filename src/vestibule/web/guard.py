@@ -43,14 +43,14 @@ async def refuse_flood() -> None:
 async def refuse_cross_site() -> None:
     """Refuse an unsafe request that somebody else's page may have made a browser send.
 
-    Log-in and sign-up too: nobody is to be signed in as somebody else without noticing. A bearer
-    token is never sent by a browser on its own, so it needs no such rule. (OWASP CSRF: Fetch
-    Metadata first, Origin next, Referer last.)
+    Log-in and sign-up too: nobody is to be signed in as somebody else without noticing. A token
+    or an API key is never sent by a browser on its own, so it needs no such rule. (OWASP CSRF:
+    Fetch Metadata first, Origin next, Referer last.)
 
     Raises:
         CrossSite: with the header that would make it acceptable.
     """
-    if request.method in _SAFE or identity.bearer() is not None:
+    if request.method in _SAFE or identity.brings_token():
         return
     allowed = current_vestibule().settings.origins
     origins = request.headers.getlist("Origin")

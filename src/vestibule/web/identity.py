@@ -13,16 +13,18 @@ from quart.blueprints import BlueprintSetupState
 from quart_auth import Action, AuthUser, QuartAuth
 
 from vestibule.accounts import presence
+from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.means import Caller
+from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.settings import Settings
 from vestibule.sessions.store import Opened
 from vestibule.web import network
 from vestibule.web.seen import seen
 
-_AUTH = "vestibule_auth"
+_AUTH, _KEY_HEADER = "vestibule_auth", "X-API-Key"
 
 
 def needed(state: BlueprintSetupState) -> None:
@@ -70,10 +72,16 @@ def cookie_name(settings: Settings) -> str:
     return "vestibule" if settings.in_development else "__Host-vestibule"
 
 
-async def somebody() -> SignedIn | None:
+async def known() -> SignedIn | Program | None:
     """Return who sends this request, asking the database once; None for a stranger."""
     await after_the_start()
-    return await _auth().load_user().signed_in()
+    return await _auth().load_user().known()
+
+
+async def somebody() -> SignedIn | None:
+    """Return who is signed in and sends this request; None for a stranger, and for a program."""
+    found = await known()
+    return found if isinstance(found, SignedIn) else None
 
 
 async def signed_in() -> SignedIn:
@@ -82,10 +90,10 @@ async def signed_in() -> SignedIn:
     Raises:
         NotSignedIn: nobody we know, or no longer.
     """
-    known = await somebody()
-    if known is None:
+    person = await somebody()
+    if person is None:
         raise NotSignedIn
-    return known
+    return person
 
 
 def sign_in(opened: Opened) -> None:
@@ -112,6 +120,11 @@ def bearer() -> str | None:
     return token.strip() if blank and scheme.lower() == "bearer" else None
 
 
+def brings_token() -> bool:
+    """Whether a credential came along that no browser sends on its own."""
+    return bearer() is not None or _KEY_HEADER in request.headers
+
+
 def caller() -> Caller:
     """Return who is at the other end; what they say of themselves is cleaned for rows and logs."""
     agent = request.headers.get("User-Agent", "")
@@ -135,15 +148,21 @@ class _PassThrough:
 
 class _Visitor(AuthUser):
     def __init__(
-        self, auth_id: str | None, action: Action = Action.PASS, *, token: str | None = None
+        self,
+        auth_id: str | None,
+        action: Action = Action.PASS,
+        *,
+        token: str | None = None,
+        key: str | None = None,
     ) -> None:
         super().__init__(auth_id, action)
         self._token = token
+        self._key = key
         self._asking = asyncio.Lock()  # who asks twice at once has the database asked once
         self._asked = False
-        self._known: SignedIn | None = None
+        self._known: SignedIn | Program | None = None
 
-    async def signed_in(self) -> SignedIn | None:
+    async def known(self) -> SignedIn | Program | None:
         async with self._asking:
             if not self._asked:
                 self._known = await self._ask()
@@ -152,15 +171,17 @@ class _Visitor(AuthUser):
             self._asked = True
         return self._known
 
-    async def _ask(self) -> SignedIn | None:
+    async def _ask(self) -> SignedIn | Program | None:
         means = current_vestibule().means
+        if self._key is not None:
+            return await presence.by_api_key(means, self._key)
         if self._token is not None:
             return await presence.by_access_token(means, self._token)
         return await presence.by_session(means, self.auth_id) if self.auth_id else None
 
     @property
     async def is_authenticated(self) -> bool:
-        return await self.signed_in() is not None
+        return await self.known() is not None
 
 
 class _Auth(QuartAuth):
@@ -168,11 +189,16 @@ class _Auth(QuartAuth):
     serializer_class = cast(Any, _PassThrough)  # Any: typed as itsdangerous' own class
 
     def resolve_user(self) -> _Visitor:
-        # Who sends a token, even a broken one, is judged by it and not by a cookie beside it. Other
-        # schemes are a proxy's in front of us.
+        # Who sends a token or a key, even a broken one, is judged by it and not by a cookie beside
+        # it. Other schemes are a proxy's in front of us.
         said = request.headers.getlist("Authorization")
         if any(each.lower().startswith("bearer") for each in said):
-            return _Visitor(None, token=bearer())
+            token = bearer()
+            if token is not None and token.startswith(Purpose.API_KEY):
+                return _Visitor(None, key=token)
+            return _Visitor(None, token=token)
+        if keys := request.headers.getlist(_KEY_HEADER):
+            return _Visitor(None, key=keys[0] if len(keys) == 1 else "")
         return _Visitor(self.load_cookie())
 
     async def after_request(self, response: Response) -> Response:

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 from pydantic_settings import NoDecode
 
-from vestibule.kernel import limits
+from vestibule.kernel import limits, scopes
 from vestibule.kernel.limits import Limit
+from vestibule.kernel.scopes import Scope
 from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.values import PlainUrl, Problems, Span, is_loopback
 
@@ -52,6 +53,15 @@ class Accounts(Group):
     remember_lifetime: Span = timedelta(days=90)
     """As `SESSION_LIFETIME`, for log-ins that ask to be remembered."""
 
+    recent_authentication: Span = timedelta(minutes=10)
+    """How long after a log-in, or after saying once more who they are, people may do what changes
+    how they log in. A longer time is more convenient, also for somebody who finds a device open."""
+
+    scopes: Annotated[tuple[Scope, ...], NoDecode] = ()
+    """What routes may ask for piece by piece, and which roles give it:
+    `notes:read=user, notes:write=editor|admin`. A route asks by `@requires(scope="notes:read")`. A
+    role that there is not stops the start."""
+
     limits: Annotated[tuple[Limit, ...], NoDecode] = ()
     """How often somebody may try: `log_in_identifier=10/15m, letters=off`, each a number and a span
     in `s`, `m`, `h` or `d`. Those not named stay as they are. Default: the table below. Tighter
@@ -61,6 +71,11 @@ class Accounts(Group):
     @classmethod
     def _limits(cls, value: object) -> object:
         return limits.read(value) if isinstance(value, str) else value
+
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _scopes(cls, value: object) -> object:
+        return scopes.read(value) if isinstance(value, str) else value
 
     def problems(self) -> Problems:
         asked = urlsplit(self.breach_check_url)

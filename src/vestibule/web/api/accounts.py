@@ -8,10 +8,11 @@ from quart import Blueprint
 from quart_schema import tag, validate_request, validate_response
 
 from vestibule.accounts.profile import Changes, change
+from vestibule.accounts.programs import Program
 from vestibule.accounts.signup import Person, send_again, sign_up
 from vestibule.accounts.verification import prove_by_code, prove_by_link
 from vestibule.extension import current_vestibule
-from vestibule.kernel.errors import FieldError, InvalidFields
+from vestibule.kernel.errors import FieldError, InvalidFields, NotSignedIn
 from vestibule.web import identity
 from vestibule.web.access import signed_in
 from vestibule.web.api.models import (
@@ -20,6 +21,7 @@ from vestibule.web.api.models import (
     ChangeBody,
     LetterAnswer,
     LetterBody,
+    MeAnswer,
     ProofBody,
     SignUpBody,
 )
@@ -104,12 +106,19 @@ async def write_again(data: LetterBody) -> tuple[LetterAnswer, int]:
 
 @blueprint.get("/me")
 @tag(["Accounts"])
-@signed_in
-@validate_response(AccountAnswer)
-async def me() -> AccountAnswer:
-    """Show who is signed in"""
-    known = await identity.signed_in()
-    return AccountAnswer.of(known.account)
+@validate_response(MeAnswer)
+async def me() -> MeAnswer:
+    """Show who asks
+
+    Whoever is signed in, or whose API key came along; with a key, its `scopes` and no roles.
+    """
+    known = await identity.known()
+    if known is None:
+        raise NotSignedIn
+    answer = MeAnswer.of(known.account)
+    if isinstance(known, Program):
+        answer.scopes = sorted(known.scopes)
+    return answer
 
 
 @blueprint.patch("/me")

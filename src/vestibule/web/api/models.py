@@ -30,11 +30,11 @@ Moment = Annotated[
 ]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class SignUpBody(_Body):
+class SignUpBody(Body):
     password: Password
     email: Typed | None = None
     username: Typed | None = None
@@ -42,7 +42,7 @@ class SignUpBody(_Body):
     family_name: Name | None = None
 
 
-class ProofBody(_Body):
+class ProofBody(Body):
     """Either `sign_up` and `code`, or `token` and `password`."""
 
     sign_up: Typed | None = None
@@ -52,11 +52,11 @@ class ProofBody(_Body):
     username: Typed | None = None
 
 
-class LetterBody(_Body):
+class LetterBody(Body):
     sign_up: Typed
 
 
-class ChangeBody(_Body):
+class ChangeBody(Body):
     """Fields that are absent stay as they are; null clears one."""
 
     username: Typed | None = None
@@ -68,7 +68,7 @@ class ChangeBody(_Body):
     )
 
 
-class LoginBody(_Body):
+class LoginBody(Body):
     identifier: Typed
     password: Password
     remember: bool = False
@@ -77,11 +77,18 @@ class LoginBody(_Body):
     )
 
 
-class RefreshBody(_Body):
+class ConfirmBody(Body):
+    """Either `password`, or the `code` of a letter."""
+
+    password: Password | None = None
+    code: Typed | None = None
+
+
+class RefreshBody(Body):
     refresh_token: Typed
 
 
-class RevokeBody(_Body):
+class RevokeBody(Body):
     token: str = Field(max_length=8192, description="A refresh token or an access token.")
     token_type_hint: Typed | None = None
 
@@ -94,9 +101,15 @@ class AskedAnswer(BaseModel):
 
 
 class LetterAnswer(BaseModel):
-    """If the sign-up is open, a letter is on its way."""
+    """If there is anything to prove, a letter is on its way."""
 
     status: Literal["check_your_mail"] = "check_your_mail"
+
+
+class ConfirmationAnswer(BaseModel):
+    """Until when this session may do what wants a recent log-in."""
+
+    recent_until: Moment
 
 
 class AccountAnswer(BaseModel):
@@ -127,6 +140,19 @@ class AccountAnswer(BaseModel):
             roles=list(account.roles),
             created_at=account.created_at,
         )
+
+
+class MeAnswer(AccountAnswer):
+    """The account that asks. With an API key: what the key may do, and no roles."""
+
+    scopes: list[str] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_scopes(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        written = write(self)
+        if self.scopes is None:
+            del written["scopes"]
+        return written
 
 
 class SessionAnswer(BaseModel):

@@ -7,11 +7,12 @@ from quart_schema import tag, validate_querystring, validate_request, validate_r
 
 from vestibule.accounts.login import log_in
 from vestibule.extension import current_vestibule
-from vestibule.kernel.errors import FieldError, InvalidFields, SessionUnknown
+from vestibule.kernel.errors import SessionUnknown
 from vestibule.sessions import store
 from vestibule.sessions.models import Kind
 from vestibule.web import device, identity, reading
 from vestibule.web.access import signed_in
+from vestibule.web.api import cursors
 from vestibule.web.api.models import (
     AccountAnswer,
     LoginAnswer,
@@ -107,7 +108,7 @@ async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
     Newest first; `next` is the cursor of the next page.
     """
     known = await identity.signed_in()
-    before, most = _cursor(query_args.cursor), query_args.limit + 1
+    before, most = cursors.read(query_args.cursor), query_args.limit + 1
     found = await current_vestibule().run(
         lambda unit: store.page(unit, known.account.id, before=before, most=most), reading=True
     )
@@ -152,14 +153,3 @@ async def end_other_sessions() -> tuple[str, int]:
         caller=identity.caller(),
     )
     return "", 204
-
-
-def _cursor(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        raise InvalidFields(
-            [FieldError("cursor", "cursor", "Send the `next` of a page before.")]
-        ) from None

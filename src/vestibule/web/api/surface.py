@@ -11,7 +11,7 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
-from vestibule.web.api import accounts, sessions, tokens
+from vestibule.web.api import accounts, api_keys, confirmation, sessions, tokens
 
 _WEAK = {
     "too_short": f"Choose a password of at least {policy.SHORTEST} characters.",
@@ -52,7 +52,18 @@ ANSWERS: Answers = {
     errors.AddressTaken: (409, "An account has this address."),
     errors.NotSignedIn: (401, "Log in first."),
     errors.AddressNotProved: (403, "This is for accounts with a proved e-mail address."),
+    errors.RoleRequired: (403, "This is for accounts with another role."),
+    errors.ScopeRequired: (403, "This is for who has the scope that it asks for."),
+    errors.ReauthenticationRequired: (
+        403,
+        "Say who you are once more: send your password to POST /v1/me/confirm, then try again.",
+    ),
+    errors.SessionRequired: (403, "This is for people who are signed in, not for API keys."),
+    errors.NoCodeByLetter: (409, "Codes go to proved addresses of accounts without a password."),
+    errors.RoleUnknown: (404, "There is no such role."),
     errors.SessionUnknown: (404, "You have no such session."),
+    errors.ApiKeyUnknown: (404, "You have no such API key."),
+    errors.TooManyApiKeys: (409, "You have as many API keys as you may. Remove one first."),
     errors.SigningKeyUnknown: (404, "No signing key in use has this id."),
     errors.CrossSite: (403, str),
     # RFC 9110, 15.5.20: not one of those that this server answers for.
@@ -70,6 +81,8 @@ def blueprint() -> Blueprint:
     api.register_blueprint(accounts.blueprint)
     api.register_blueprint(sessions.blueprint)
     api.register_blueprint(tokens.blueprint)
+    api.register_blueprint(confirmation.blueprint)
+    api.register_blueprint(api_keys.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.receive)

@@ -1,0 +1,125 @@
+"""Everything the package says no to.
+
+    VestibuleError
+    ├── Refusal                 the answer is no, and what was written while finding out stays
+    │   ├── BadCredentials
+    │   ├── ProofRefused
+    │   └── TokenRefused
+    ├── BadInput                the request cannot be understood
+    │   ├── MalformedBody
+    │   ├── WrongMediaType
+    │   ├── InvalidFields
+    │   ├── IdentifierMissing
+    │   ├── InvalidAddress
+    │   ├── InvalidUsername
+    │   └── WeakPassword
+    ├── TryLater                the same request may work after `retry_after`
+    │   ├── TooManyAttempts
+    │   ├── Busy
+    │   └── DatabaseUnavailable
+    ├── UsernameTaken
+    ├── AddressTaken
+    ├── NotSignedIn
+    ├── AddressNotProved
+    ├── RoleRequired
+    ├── ScopeRequired
+    ├── ReauthenticationRequired
+    ├── SessionRequired
+    ├── NoCodeByLetter
+    ├── TooManyApiKeys
+    ├── RoleUnknown
+    ├── SessionUnknown
+    ├── ApiKeyUnknown
+    ├── SigningKeyUnknown
+    ├── CrossSite
+    ├── WrongHost
+    └── HttpsRequired
+    CannotStart                 before anything is served: settings, schema, port
+
+No class here knows about HTTP. Which status, which wording and which envelope a caller gets is
+decided by the surface that answers.
+"""
+
+from vestibule.kernel.errors.admission import (
+    AddressNotProved,
+    BadCredentials,
+    Busy,
+    CrossSite,
+    DatabaseUnavailable,
+    HttpsRequired,
+    NoCodeByLetter,
+    NotSignedIn,
+    ProofRefused,
+    ReauthenticationRequired,
+    RoleRequired,
+    ScopeRequired,
+    SessionRequired,
+    TokenRefused,
+    TooManyAttempts,
+    WrongHost,
+)
+from vestibule.kernel.errors.existence import (
+    AddressTaken,
+    ApiKeyUnknown,
+    RoleUnknown,
+    SessionUnknown,
+    SigningKeyUnknown,
+    TooManyApiKeys,
+    UsernameTaken,
+)
+from vestibule.kernel.errors.reading import (
+    FieldError,
+    IdentifierMissing,
+    InvalidAddress,
+    InvalidFields,
+    InvalidUsername,
+    MalformedBody,
+    WeakPassword,
+    WrongMediaType,
+)
+from vestibule.kernel.errors.roots import (
+    BadInput,
+    CannotStart,
+    Refusal,
+    TryLater,
+    VestibuleError,
+)
+
+__all__ = (
+    "AddressNotProved",
+    "AddressTaken",
+    "ApiKeyUnknown",
+    "BadCredentials",
+    "BadInput",
+    "Busy",
+    "CannotStart",
+    "CrossSite",
+    "DatabaseUnavailable",
+    "FieldError",
+    "HttpsRequired",
+    "IdentifierMissing",
+    "InvalidAddress",
+    "InvalidFields",
+    "InvalidUsername",
+    "MalformedBody",
+    "NoCodeByLetter",
+    "NotSignedIn",
+    "ProofRefused",
+    "ReauthenticationRequired",
+    "Refusal",
+    "RoleRequired",
+    "RoleUnknown",
+    "ScopeRequired",
+    "SessionRequired",
+    "SessionUnknown",
+    "SigningKeyUnknown",
+    "TokenRefused",
+    "TooManyApiKeys",
+    "TooManyAttempts",
+    "TryLater",
+    "UsernameTaken",
+    "VestibuleError",
+    "WeakPassword",
+    "WrongHost",
+    "WrongMediaType",
+)

@@ -1,0 +1,106 @@
+"""Who is not let in, and to what."""
+
+from vestibule.kernel.errors.roots import Refusal, TryLater, VestibuleError
+
+
+class BadCredentials(Refusal):
+    """No such account, not its password, or not allowed in. Callers cannot tell which."""
+
+    code = "bad_credentials"
+
+
+class ProofRefused(Refusal):
+    """A code or link that is wrong, used, out of date or was never sent: one answer for all."""
+
+    code = "proof_refused"
+
+
+class TokenRefused(Refusal):
+    """A refresh token that is unknown, replaced, out of date, or of a session that has ended."""
+
+    code = "token_refused"
+
+
+class TooManyAttempts(TryLater):
+    """A limit is reached. The caller cannot tell whether what was tried exists."""
+
+    code = "too_many_attempts"
+
+
+class Busy(TryLater):
+    """Too many passwords wait to be hashed, or this one waited too long. Nobody looked at it."""
+
+    code = "busy"
+
+
+class DatabaseUnavailable(TryLater):
+    """The database does not answer, or has no connection to spare. Nothing was written.
+
+    `undone`: it took the transaction back by itself, and might well take it a second time.
+    """
+
+    code = "database_unavailable"
+
+    def __init__(self, retry_after: int, *, undone: bool = False) -> None:
+        super().__init__(retry_after)
+        self.undone = undone
+
+
+class NotSignedIn(VestibuleError):
+    """No credential came along, or one that is unknown, ended or expired."""
+
+    code = "not_signed_in"
+
+
+class AddressNotProved(VestibuleError):
+    """Signed in, but what is asked for is only for accounts with an address that is proved."""
+
+    code = "address_not_proved"
+
+
+class RoleRequired(VestibuleError):
+    """Signed in, but without a role that what is asked for is for."""
+
+    code = "role_required"
+
+
+class ScopeRequired(VestibuleError):
+    """The scope that this is for is given by none of the account's roles, or not to the API key."""
+
+    code = "scope_required"
+
+
+class ReauthenticationRequired(VestibuleError):
+    """Signed in, but too long ago for this: say once more who you are, then ask again."""
+
+    code = "reauthentication_required"
+
+
+class SessionRequired(VestibuleError):
+    """An API key came along, and what is asked for is for people who are signed in."""
+
+    code = "session_required"
+
+
+class NoCodeByLetter(VestibuleError):
+    """The account has a password to confirm with, or no proved address to write to."""
+
+    code = "no_code_by_letter"
+
+
+class CrossSite(VestibuleError):
+    """An unsafe request that may have been sent by somebody else's page."""
+
+    code = "cross_site"
+
+
+class WrongHost(VestibuleError):
+    """The request is for a host that is not this service."""
+
+    code = "wrong_host"
+
+
+class HttpsRequired(VestibuleError):
+    """It came in clear, and would change something."""
+
+    code = "https_required"

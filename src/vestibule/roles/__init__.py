@@ -1,0 +1,1 @@
+"""What people may do: roles, and to whom they are granted."""
