@@ -41,7 +41,7 @@ class Host(World):
     @classmethod
     @asynccontextmanager
     async def serving(cls, app: Quart, vestibule: Vestibule) -> AsyncIterator["Host"]:
-        clock = vars(vestibule.means.clock)["_own"]  # the one that `made` gave it
+        clock = vestibule.means.clock
         host = cls(vestibule, app, clock if isinstance(clock, MovableClock) else MovableClock())
         await app.startup()
         try:
