@@ -8,6 +8,7 @@ import re
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,27 +131,27 @@ def keep_asking(opened: Sequence[Wire], *, seconds: float) -> tuple[int, float]:
 def steadily(opened: Sequence[Wire], *, rate: float, seconds: float) -> list[float]:
     """Ask so often a second, whatever the answers do; return how long each took.
 
-    It counts from when a request was due, so one that had to wait for us waits for itself.
+    It counts from when a request was due, so what is late because of another is late. Who does not
+    keep up is asked for some seconds more, and then no more.
     """
     waits: list[float] = []
     due: dict[int, float] = {}
+    rested = deque(opened)
     with _heard(opened) as (poll, by_number):
-        began = time.perf_counter()
-        turn = asked = 0
-        while asked < rate * seconds:
-            now = time.perf_counter()
+        asked, began = 0, time.perf_counter()
+        while asked < rate * seconds and time.perf_counter() < began + seconds + _PATIENCE:
             next_at = began + asked / rate
-            if now >= next_at:
-                wire = opened[turn % len(opened)]
-                turn += 1
-                if wire.idle:
-                    due[wire.socket.fileno()] = next_at
-                    wire.ask()
-                    asked += 1
+            early = next_at - time.perf_counter()
+            if rested and early <= 0:
+                wire = rested.popleft()
+                due[wire.socket.fileno()] = next_at
+                wire.ask()
+                asked += 1
                 continue
-            for number, _ in poll.poll(next_at - now):
+            for number, _ in poll.poll(early if rested else 0.1):
                 if by_number[number].hear():
                     waits.append(time.perf_counter() - due[number])
+                    rested.append(by_number[number])
         waits += [time.perf_counter() - due[number] for number in _finish(poll, by_number)]
     return waits
 

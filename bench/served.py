@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import os
 from typing import Any  # Any: as ASGI defines them
 
 from argon2 import PasswordHasher
@@ -54,6 +55,7 @@ def main() -> None:
         asyncio.run(
             server.run(app, listener, ready=ready, most=6000, opening=opening(chosen.server))
         )
+    os._exit(0)  # as `vestibule serve` leaves granian
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ SCRIPT = str(Path(__file__).with_name("served.py"))
 OURS = {
     "VESTIBULE_CONNECTIONS": "6000",
     "VESTIBULE_IDLE_TIMEOUT": "3600",
+    "VESTIBULE_LOG_FORMAT": "json",  # as in production
     "VESTIBULE_REFRESH_GRACE": "0",  # each refresh replaces its token
 }
 # The account that is there, again and again under other names.

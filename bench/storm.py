@@ -66,6 +66,7 @@ class Figures:
     storm_p99: float
     log_ins: float
     refused: int
+    broken: int  # requests answered with a fault of the service's
     bare: float
     grown: float
 
@@ -74,7 +75,8 @@ class Figures:
             f"{self.name:<26} who-am-I p99 {self.quiet_p99:7.1f} ms at rest, "
             f"{self.storm_p99:8.1f} ms in the storm ({self.storm_p99 / self.quiet_p99:6.1f} x); "
             f"log-ins {self.log_ins:5.1f}/s of {self.bare:5.1f} bare "
-            f"({self.log_ins / self.bare:.0%}), {self.refused} refused; {self.grown:+6.1f} MiB"
+            f"({self.log_ins / self.bare:.0%}), {self.refused} refused, "
+            f"{self.broken} broken; {self.grown:+6.1f} MiB"
         )
 
 
@@ -109,7 +111,7 @@ class Storm:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self.entered = self.refused = 0
+        self.entered = self.refused = self.broken = 0
         self._blowing = True
         self._clients = [asyncio.create_task(self._log_in()) for _ in range(CLIENTS)]
 
@@ -119,7 +121,8 @@ class Storm:
             status, _ = await door.ask(self._subject.log_in)
             self.entered += status < 300
             self.refused += status == 503
-            if status >= 300 and status != 503:
+            self.broken += status == 500
+            if status >= 300 and status not in (500, 503):
                 raise RuntimeError(f"{self._subject.name}: a log-in was answered {status}")
         door.close()
 
@@ -138,34 +141,42 @@ async def measure(subject: Subject, *, seconds: float = 10) -> Figures:
     quiet = await _waits(door, asking, seconds=seconds / 3)
     before = _memory(subject.pid)
     storm = Storm(subject)
-    await asyncio.sleep(1)  # until the queue is full
-    entered, start, largest = storm.entered, time.perf_counter(), before
-    busy = []
-    while time.perf_counter() - start < seconds:
-        busy += await _waits(door, asking, seconds=0.5)
-        largest = max(largest, _memory(subject.pid))
-    entered, lasted = storm.entered - entered, time.perf_counter() - start
-    await storm.end()
-    door.close()
+    try:
+        await asyncio.sleep(1)  # until the queue is full
+        entered, start, largest = storm.entered, time.perf_counter(), before
+        busy = []
+        while time.perf_counter() - start < seconds:
+            busy += await _waits(door, asking, seconds=0.5, storm=storm)
+            largest = max(largest, _memory(subject.pid))
+        entered, lasted = storm.entered - entered, time.perf_counter() - start
+    finally:
+        await storm.end()
+        door.close()
     return Figures(
         name=subject.name,
         quiet_p99=_p99(quiet) * 1e3,
         storm_p99=_p99(busy) * 1e3,
         log_ins=entered / lasted,
         refused=storm.refused,
+        broken=storm.broken,
         bare=await asyncio.to_thread(bare, subject.hasher),
         grown=(largest - before) / MIB,
     )
 
 
-async def _waits(door: Connection, asking: bytes, *, seconds: float) -> list[float]:
+async def _waits(
+    door: Connection, asking: bytes, *, seconds: float, storm: Storm | None = None
+) -> list[float]:
     """Ask one after the other, a hundred times a second at most; return how long each took."""
     waits = []
     end = time.perf_counter() + seconds
     while (start := time.perf_counter()) < end:
         status, _ = await door.ask(asking)
         waits.append(time.perf_counter() - start)
-        assert status == 200, f"who-am-I was answered {status}"
+        if status == 500 and storm is not None:
+            storm.broken += 1
+        elif status != 200:
+            raise RuntimeError(f"who-am-I was answered {status}")
         await asyncio.sleep(max(0.0, 0.01 - waits[-1]))
     return waits
 

@@ -10,8 +10,8 @@ import resource
 import signal
 import statistics
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,6 +66,7 @@ class Bench:
         self.cheap: list[Service] = []
         self.rates: dict[str, dict[str, list[Rate]]] = {}
         self.figures: dict[str, dict[str, list[float]]] = {}
+        self.trouble: list[str] = []
 
     async def measure(self) -> None:
         for service in self.running + self.cheap:
@@ -92,15 +93,19 @@ class Bench:
     def _rate(
         self, row: str, service: Service, following: list[load.Following], connections: int
     ) -> None:
-        if following:
-            processes.pin(service.pid, self._cores[0])
-            with load.wires(service.port, following, connections) as opened:
-                rate = load.measure(
-                    opened,
-                    seconds=self._effort.seconds,
-                    spent=lambda: processes.spent(service.pid),
-                    cores=self._cores,
-                )
+        if not following:
+            return
+        processes.pin(service.pid, self._cores[0])
+        with (
+            self._troubled(f"{service.name}, {row}"),
+            load.wires(service.port, following, connections) as opened,
+        ):
+            rate = load.measure(
+                opened,
+                seconds=self._effort.seconds,
+                spent=lambda: processes.spent(service.pid),
+                cores=self._cores,
+            )
             self.rates.setdefault(row, {}).setdefault(service.name, []).append(rate)
 
     async def _storm(self, service: Service) -> None:
@@ -112,29 +117,38 @@ class Bench:
             log_in=service.log_in[0](b""),
             who_am_i=lambda _: service.bearer[0](b""),
         )
-        figures = await storm.measure(subject, seconds=self._effort.storm)
-        self._note("storm: who-am-I p99 before, ms", service, figures.quiet_p99)
-        self._note("storm: who-am-I p99 in it, ms", service, figures.storm_p99)
-        self._note(
-            "storm: log-ins, % of the bare hash", service, 100 * figures.log_ins / figures.bare
-        )
+        with self._troubled(f"{service.name}, storm"):
+            figures = await storm.measure(subject, seconds=self._effort.storm)
+            share = 100 * figures.log_ins / figures.bare
+            self._note("storm: who-am-I p99 before, ms", service, figures.quiet_p99)
+            self._note("storm: who-am-I p99 in it, ms", service, figures.storm_p99)
+            self._note("storm: log-ins, % of the bare hash", service, share)
+            self._note("storm: requests answered 500", service, figures.broken)
 
     def _many(self, service: Service) -> None:
         """Hold connections, and ask steadily over all of them."""
         before = processes.held(service.pid)
         for count in self._effort.connections:
             say(f"{count} connections to {service.name}")
-            try:
-                with load.wires(service.port, service.bearer, count) as opened:
-                    grown = processes.held(service.pid) - before
-                    self._note(f"memory of {count} idle connections, MiB", service, grown)
-                    if count == max(self._effort.connections):
-                        waits = load.steadily(opened, rate=STEADY, seconds=self._effort.steady)
-                        p99 = statistics.quantiles(waits, n=100)[98] * 1e3
-                        row = f"p99 of {STEADY}/s over {count} connections, ms"
-                        self._note(row, service, p99)
-            except (OSError, RuntimeError) as error:
-                say(f"{service.name} does not hold {count} connections: {error}")
+            with (
+                self._troubled(f"{service.name}, {count} connections"),
+                load.wires(service.port, service.bearer, count) as opened,
+            ):
+                grown = processes.held(service.pid) - before
+                self._note(f"memory of {count} idle connections, MiB", service, grown)
+                if count == max(self._effort.connections):
+                    waits = load.steadily(opened, rate=STEADY, seconds=self._effort.steady)
+                    p99 = statistics.quantiles(waits, n=100)[98] * 1e3
+                    self._note(f"p99 of {STEADY}/s over {count} connections, ms", service, p99)
+
+    @contextmanager
+    def _troubled(self, what: str) -> Iterator[None]:
+        """Go on with the others when a service fails, and tell of it under the table."""
+        try:
+            yield
+        except (OSError, EOFError, RuntimeError) as error:
+            self.trouble.append(f"{what}: {type(error).__name__} {error}"[:200])
+            say(self.trouble[-1])
 
     def _note(self, row: str, service: Service, figure: float) -> None:
         self.figures.setdefault(row, {}).setdefault(service.name, []).append(figure)
@@ -152,19 +166,17 @@ def table(bench: Bench) -> str:
         got = bench.rates.get(row, {})
         if row == "bare hello":
             got = {OURS[by]: got[HELLO[by]] for by in OURS if HELLO[by] in got}
-        cells = [
-            _cell(got.get(name), there=row != "/v1/verify" or name in PEERS) for name in columns
-        ]
+        missing = "not there" if row == "/v1/verify" else BAR
+        cells = [_cell(got.get(each), BAR if each in PEERS else missing) for each in columns]
         lines.append(f"{row + ', 1/s (µs of processor)':<42}" + "".join(f"{c:>24}" for c in cells))
     for row, figures in bench.figures.items():
-        cells = [
-            f"{statistics.median(figures[name]):.1f}" if name in figures else BAR
-            for name in columns
-        ]
+        cells = [_figure(figures.get(name)) for name in columns]
         lines.append(f"{row:<42}" + "".join(f"{cell:>24}" for cell in cells))
     lines += ["", *_ratios(bench)]
     if any(each.starved for got in bench.rates.values() for all_ in got.values() for each in all_):
         lines += ["", "* the load, not the service, was busy: it can do more than that"]
+    if bench.trouble:
+        lines += ["", "What failed, and is in no figure:", *dict.fromkeys(bench.trouble)]
     return "\n".join(lines)
 
 
@@ -172,9 +184,9 @@ def _figure(figures: list[float] | None) -> str:
     return f"{statistics.median(figures):.1f} " if figures else f"{BAR} "
 
 
-def _cell(rates: list[Rate] | None, *, there: bool) -> str:
+def _cell(rates: list[Rate] | None, no: str) -> str:
     if not rates:
-        return f"{BAR} " if there else "not there "
+        return f"{no} "
     middle = statistics.median_low(rates)
     return f"{middle.per_second:.0f} ({middle.cost:.0f}){'*' if middle.starved else ' '}"
 
@@ -229,7 +241,7 @@ async def main() -> None:
 
 
 def _give_up(*_: object) -> NoReturn:
-    raise TimeoutError(f"given up after {LONGEST} s")
+    raise SystemExit(f"given up after {LONGEST} s")  # which nobody takes for a slow service
 
 
 def say(line: str) -> None:

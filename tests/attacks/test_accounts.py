@@ -23,6 +23,7 @@ from tests.attacks.looking import (
 from tests.world import PASSWORD, Client
 from vestibule.accounts.models import Account, Challenge
 from vestibule.kernel import opaque
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 
 V = "v@victim.test"
@@ -95,9 +96,14 @@ RAISING = [
 async def change(world: House, email_key: str, **values: object) -> None:
     """Change the row alone: its state has to count even while sessions are still open."""
     async with world.vestibule.unit() as unit:
-        await unit.session.execute(
-            update(Account).where(Account.email_key == email_key).values(**values)
+        changed = await unit.session.scalars(
+            update(Account)
+            .where(Account.email_key == email_key)
+            .values(**values)
+            .returning(Account.id)
         )
+        for account_id in changed.all():
+            unit.forget(Fact.ACCOUNT, account_id)
 
 
 @pytest.mark.attack("A-018")

@@ -225,6 +225,25 @@ async def test_the_database_is_asked_once_a_request(vestibule: Vestibule) -> Non
             assert len([each for each in asked if "sessions" in each]) == 1, asked
 
 
+async def test_what_a_view_does_to_an_account_is_no_other_requests(vestibule: Vestibule) -> None:
+    app = mount(Quart("host"), vestibule)
+
+    @app.get("/scribble")
+    @signed_in
+    async def scribble() -> ResponseReturnValue:
+        account = await current_account()
+        assert account is not None
+        found = account.given_name
+        account.given_name = account.profile["scribbled"] = "over"
+        return {"found": found, "roles": account.roles}
+
+    async with Host.serving(app, vestibule) as host:
+        ada = await host.named()
+        for _ in range(2):
+            assert (await ada.get("/scribble")).json() == {"found": None, "roles": ["user"]}
+        assert (await ada.get("/v1/me")).json()["profile"] == {}
+
+
 async def test_a_view_keeps_its_name_and_its_words(host: Host) -> None:
     view = host.app.view_functions["bare"]
     assert (view.__name__, view.__doc__) == ("bare", "Greet whoever is in.")

@@ -28,7 +28,14 @@ from vestibule.sessions.models import Session
 from vestibule.throttle import counters
 from vestibule.throttle.counters import Counter
 
-NOTHING = {"sessions": 0, "challenges": 0, "letters": 0, "counters": 0, "signing_keys": 0}
+NOTHING = {
+    "sessions": 0,
+    "challenges": 0,
+    "letters": 0,
+    "counters": 0,
+    "signing_keys": 0,
+    "api_keys": 0,
+}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -233,7 +240,7 @@ async def test_it_goes_in_small_steps(world: World, monkeypatch: pytest.MonkeyPa
             "letters": 1,
             "counters": 10,
         }
-    assert len(steps) == 3 + 3 + 1 + 3 + 1
+    assert len(steps) == 3 + 3 + 1 + 3 + 1 + 1
     assert await prune(world) == NOTHING
 
 
@@ -257,6 +264,7 @@ async def test_it_finds_what_to_remove_by_an_index(world: World) -> None:
     for index in (
         "ix_sessions_ended_at",
         "ix_sessions_expires_at",
+        "ix_api_keys_expires_at",
         "ix_challenges_expires_at",
         "ix_letters_expires_at",
         "ix_counters_resets_at",

@@ -68,7 +68,12 @@ async def test_who_is_signed_in_is_told_by_cookie_token_and_key(
 async def test_who_is_remembered_passes_without_the_database_and_before_quart(two: Two) -> None:
     world = two.here
     ada = await world.member()
-    for client in (ada, await program(ada, world)):
+    key = world.client(**{"X-API-Key": await key_of(ada)})
+    assert told(await asked(key)) == told(await asked(key))
+    assert at_the_gate(await asked(key))
+    bearer = await program(ada, world)
+    for client in (ada, bearer):
+        world.vestibule.means.memory.forget_everything()
         first = await asked(client)
         assert not at_the_gate(first)
         with statements(world) as said:

@@ -142,33 +142,42 @@ CONTROLS = {
     ),
     "the secret that a session has now": Control(
         "accounts/presence.py",
-        "if known is not None and known.session.secret_digest == digest else None",
-        "",
+        "    if digest is not None and session.secret_digest != digest:\n",
+        "    if False:\n",
         f"{_FEED}::test_a_cookie_that_was_replaced_is_not_remembered",
     ),
     "the names that the gate answers": Control(
-        "web/gate.py", "        if host not in self._hosts:\n            return None\n", "", _NAMES
+        "web/gate.py",
+        'if read.get(b"host", b"").partition(b":")[0] not in self._hosts:',
+        "if False:",
+        _NAMES,
     ),
     "what came to the gate in clear": Control(
         "web/gate.py",
-        ' or (name == b"x-forwarded-proto" and value != b"https")',
-        "",
+        'if read.get(b"x-forwarded-proto", b"https") != b"https":',
+        "if False:",
         _NAMES,
     ),
-    "a key at the gate": Control("web/gate.py", 'name == b"x-api-key" or ', "", _ALIKE),
+    "a key beside a cookie at the gate": Control(
+        "web/gate.py",
+        "        if key is not None:\n",
+        '        if key is not None and b"cookie" not in read:\n',
+        _ALIKE,
+    ),
     "a token beside a cookie at the gate": Control(
         "web/gate.py",
-        '        if scheme.lower() != "bearer" or token',
-        "        if secret:\n"
-        "            return presence.recalled_by_session(self._means, secret)\n"
-        '        if scheme.lower() != "bearer" or token',
+        "        if authorization is not None:\n",
+        '        if authorization is not None and b"cookie" not in read:\n',
         _ALIKE,
     ),
     "one token at the gate": Control(
         "web/gate.py",
-        "                if authorization is not None:\n                    return None\n",
+        "                if name in read:\n                    return None\n",
         "",
         _ALIKE,
+    ),
+    "the scheme of a token at the gate": Control(
+        "web/gate.py", 'if scheme.lower() != "bearer":', "if False:", _ALIKE
     ),
     "the role at the gate": Control(
         "web/gate.py", "(query and not _has_role(known.account, query))", "False", _CONDITION

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.fault("F-
 
 def hold(figures: Figures) -> None:
     print(f"\n  {figures}")  # noqa: T201
+    assert figures.broken == 0
     assert figures.storm_p99 <= 50
     assert figures.storm_p99 <= 5 * figures.quiet_p99
     assert figures.log_ins >= 0.7 * figures.bare

@@ -56,12 +56,17 @@ class Account(Base):
         """What was granted to the account, in the order of names."""
         return tuple(sorted((self.granted or "").split()))
 
-    def without_roles(self) -> "Account":
-        """Return a copy that has none, for who comes in its name and not as itself."""
+    def copy(self, *, roles: bool = True) -> "Account":
+        """Return one that may be changed: what a process remembers is shared between requests.
+
+        Args:
+            roles: with what was granted; not for who comes in its name and not as itself.
+        """
         columns = Account.__table__.columns
-        copy = Account(**{each.name: getattr(self, each.name) for each in columns})
-        set_committed_value(copy, "granted", None)
-        return copy
+        made = Account(**{each.name: getattr(self, each.name) for each in columns})
+        made.profile = dict(self.profile)
+        set_committed_value(made, "granted", self.granted if roles else None)
+        return made
 
 
 class Challenge(Base):

@@ -10,7 +10,7 @@ from vestibule.accounts import programs, queries
 from vestibule.accounts.models import Account
 from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
-from vestibule.api_keys import secret as key_secret
+from vestibule.api_keys import secret
 from vestibule.api_keys.models import ApiKey
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.kernel.means import Means
@@ -74,19 +74,24 @@ async def by_api_key(means: Means, sent: str) -> Program | None:
     Raises:
         DatabaseUnavailable: it has to be asked, and cannot be.
     """
-    if not key_secret.is_whole(sent):
+    if not secret.is_whole(sent):
         return None
-    memory, digest = means.memory, key_secret.digest(sent)
-    found = _recalled_key(means, digest)
-    if found is None:
-        memory.misses += 1
-        with memory.loading() as loading:
-            found = await running(
-                means, lambda unit: programs.by_digest(unit, digest), reading=True
-            )
-            if found is not None and _remember_key(means, *found, loading):
-                memory.credentials.put(digest, found[0].id)
-    return None if found is None else programs.at_work(means, *found)
+    known = recalled_by_api_key(means, sent)
+    if known is not None:
+        return known
+    means.memory.misses += 1
+    digest = secret.digest(sent)
+    with means.memory.loading() as loading:
+        found = await running(means, lambda unit: programs.by_digest(unit, digest), reading=True)
+        if found is None:
+            return None
+        key, account = found
+        facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
+        if means.memory.is_trusted and loading.is_good(*facts):
+            means.memory.api_keys.put(key.id, key)
+            means.memory.accounts.put(account.id, account)
+            means.memory.credentials.put(digest, key.id)
+    return programs.at_work(means, key, account)
 
 
 def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
@@ -95,15 +100,27 @@ def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
         return None
     digest = store.digest_of(secret)
     session_id = means.memory.credentials.get(digest)
-    known = None if session_id is None else _recalled(means, session_id)
-    # A session may have got another secret.
-    return known if known is not None and known.session.secret_digest == digest else None
+    return None if session_id is None else _recalled(means, session_id, digest=digest)
 
 
 def recalled_by_access_token(means: Means, token: str) -> SignedIn | None:
     """Find whom an access token speaks of, as far as this process remembers."""
     claims = _verified(means, token) if means.memory.is_trusted else None
     return None if claims is None else _recalled(means, claims.session_id)
+
+
+def recalled_by_api_key(means: Means, sent: str) -> Program | None:
+    """Find whose key `sent` is, as far as this process remembers."""
+    memory = means.memory
+    if not memory.is_trusted:
+        return None
+    key_id = memory.credentials.get(secret.digest(sent))
+    key = None if key_id is None else cast(ApiKey | None, memory.api_keys.get(key_id))
+    account = None if key is None else cast(Account | None, memory.accounts.get(key.account_id))
+    if key is None or account is None:
+        return None
+    memory.hits += 1
+    return programs.at_work(means, key, account)
 
 
 def _verified(means: Means, token: str) -> Claims | None:
@@ -113,12 +130,14 @@ def _verified(means: Means, token: str) -> Claims | None:
     return claims if in_time else None
 
 
-def _recalled(means: Means, session_id: UUID) -> SignedIn | None:
+def _recalled(means: Means, session_id: UUID, *, digest: bytes | None = None) -> SignedIn | None:
     memory, now = means.memory, means.clock.now()
     session = cast(Session | None, memory.sessions.get(session_id))
     # One that looks idle here may have been used elsewhere: it is read again.
     if session is None or not store.is_live(means, session, now=now):
         return None
+    if digest is not None and session.secret_digest != digest:
+        return None  # it has got another secret meanwhile
     account = cast(Account | None, memory.accounts.get(session.account_id))
     if account is None:
         return None
@@ -134,26 +153,5 @@ def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
     if not means.memory.is_trusted or not loading.is_good(*facts):
         return False
     means.memory.sessions.put(session.id, session)
-    means.memory.accounts.put(account.id, account)
-    return True
-
-
-def _recalled_key(means: Means, digest: bytes) -> tuple[ApiKey, Account] | None:
-    memory = means.memory
-    key_id = memory.credentials.get(digest) if memory.is_trusted else None
-    key = cast(ApiKey | None, memory.api_keys.get(key_id)) if key_id else None
-    account = cast(Account | None, memory.accounts.get(key.account_id)) if key else None
-    if key is None or account is None:
-        return None
-    memory.hits += 1
-    return key, account
-
-
-def _remember_key(means: Means, key: ApiKey, account: Account, loading: Loading) -> bool:
-    """Keep what was read of a key of an active account, unless it changed meanwhile."""
-    facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
-    if not means.memory.is_trusted or not loading.is_good(*facts):
-        return False
-    means.memory.api_keys.put(key.id, key)
     means.memory.accounts.put(account.id, account)
     return True

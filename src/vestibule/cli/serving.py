@@ -84,6 +84,10 @@ def _serve(
     most = settings.connections
     with logs.written(settings):
         asyncio.run(server.run(app, listener, ready=ready, idle=idle, most=most, opening=opening))
+    if opening is not Connections:
+        # Threads of granian's outlive its end, and abort a Python that ends around them.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _supervise(listener: socket.socket, settings: Settings, by: str) -> None:

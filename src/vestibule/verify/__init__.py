@@ -10,7 +10,7 @@ from vestibule.verify.refusals import (
     AddressNotProved,
     KeysUnavailable,
     Refused,
-    RoleMissing,
+    RoleRequired,
     TokenMissing,
     TokenRefused,
 )
@@ -21,7 +21,7 @@ __all__ = (
     "Caller",
     "KeysUnavailable",
     "Refused",
-    "RoleMissing",
+    "RoleRequired",
     "TokenMissing",
     "TokenRefused",
     "Verifier",

@@ -4,7 +4,7 @@ Refused
 ├── TokenMissing        401   nobody says who asks
 ├── TokenRefused        401   a token, and not a good one
 ├── AddressNotProved    403
-├── RoleMissing         403
+├── RoleRequired         403
 └── KeysUnavailable     503   nobody can know
 """
 
@@ -63,11 +63,11 @@ class AddressNotProved(Refused):
     error = "insufficient_scope"
 
 
-class RoleMissing(Refused):
+class RoleRequired(Refused):
     """The account had not the role when the token was issued."""
 
     status = 403
-    code = "role_missing"
+    code = "role_required"
     detail = "Your account may not do this."
     error = "insufficient_scope"
 

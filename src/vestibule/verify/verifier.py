@@ -11,7 +11,7 @@ from vestibule.kernel.clock import Clock, SystemClock
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.tokens import checks
 from vestibule.verify.keys import Keys
-from vestibule.verify.refusals import AddressNotProved, RoleMissing, TokenMissing, TokenRefused
+from vestibule.verify.refusals import AddressNotProved, RoleRequired, TokenMissing, TokenRefused
 
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -38,13 +38,13 @@ class Rule:
     verified: bool = False
 
     def check(self, caller: Caller) -> None:
-        """Let the caller pass, or raise AddressNotProved or RoleMissing."""
+        """Let the caller pass, or raise AddressNotProved or RoleRequired."""
         if self.verified and not caller.email_verified:
             raise AddressNotProved
         if not caller.roles.issuperset(self.every):
-            raise RoleMissing
+            raise RoleRequired
         if self.any_of and caller.roles.isdisjoint(self.any_of):
-            raise RoleMissing
+            raise RoleRequired
 
 
 class Verifier:

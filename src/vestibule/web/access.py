@@ -33,8 +33,7 @@ async def current_account() -> Account | None:
         DatabaseUnavailable: nobody can know; answered with 503.
     """
     _only_requests()
-    known = await identity.known()
-    return known.account if known else None
+    return await identity.account()
 
 
 @overload

@@ -20,6 +20,7 @@ from vestibule.web.arrival import ASGI
 PATH = "/v1/verify"
 
 _MOST = 5_000  # answers that are kept
+_READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
 _ROLE, _PLAIN = b"role=", frozenset(b"&%+;=")
 _BODY = {"type": "http.response.body", "body": b""}
 _Headers = list[tuple[bytes, bytes]]
@@ -67,41 +68,40 @@ class Gate:
 
     def _answer(self, headers: Any, query: bytes) -> dict[str, Any] | None:
         """Return the answer for who is remembered and may pass; None for the long way."""
-        host = authorization = secret = None
+        read: dict[bytes, bytes] = {}
         for name, value in headers:
-            if name == b"cookie":
-                if secret is None:
-                    secret = self._secret(value)
-            elif name == b"authorization":
-                if authorization is not None:
+            if name in _READ:
+                if name in read:
                     return None
-                authorization = value
-            elif name == b"host":
-                host = value.partition(b":")[0]
-            elif name == b"x-api-key" or (name == b"x-forwarded-proto" and value != b"https"):
-                return None
-        if host not in self._hosts:
+                read[name] = value
+        if read.get(b"host", b"").partition(b":")[0] not in self._hosts:
             return None
-        known = self._known(authorization, secret)
+        if read.get(b"x-forwarded-proto", b"https") != b"https":
+            return None
+        known = self._known(read)
         if known is None or (query and not _has_role(known.account, query)):
             return None
-        return self._made(known)
+        return self._made(known) if isinstance(known, SignedIn) else _answer(known)
 
-    def _secret(self, cookies: bytes) -> str | None:
-        for each in cookies.split(b";"):
+    def _known(self, read: dict[bytes, bytes]) -> SignedIn | Program | None:
+        """Return who is remembered: by the token or key that came along, and else by the cookie."""
+        authorization = read.get(b"authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.decode("latin-1").partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+            if token.startswith(Purpose.API_KEY):
+                return presence.recalled_by_api_key(self._means, token)
+            return presence.recalled_by_access_token(self._means, token.strip())
+        key = read.get(b"x-api-key")
+        if key is not None:
+            return presence.recalled_by_api_key(self._means, key.decode("latin-1"))
+        for each in read.get(b"cookie", b"").split(b";"):
             pair = each.strip()
             if pair.startswith(self._cookie):
-                return pair[len(self._cookie) :].decode("latin-1")
+                secret = pair[len(self._cookie) :].decode("latin-1")
+                return presence.recalled_by_session(self._means, secret)
         return None
-
-    def _known(self, authorization: bytes | None, secret: str | None) -> SignedIn | None:
-        """Return who is remembered: by the token, if one came along, and else by the cookie."""
-        if authorization is None:
-            return presence.recalled_by_session(self._means, secret) if secret else None
-        scheme, _, token = authorization.decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or token.startswith(Purpose.API_KEY):
-            return None
-        return presence.recalled_by_access_token(self._means, token.strip())
 
     def _made(self, known: SignedIn) -> dict[str, Any]:
         """Return the answer, made once for a session and an account as they are remembered."""
@@ -112,10 +112,14 @@ class Gate:
                 return answer
         if len(self._answers) >= _MOST:
             self._answers.clear()
-        headers = [(b"cache-control", b"no-store"), (b"content-length", b"0"), *told(known)]
-        answer = {"type": "http.response.start", "status": 200, "headers": headers}
+        answer = _answer(known)
         self._answers[known.session.id] = known, answer
         return answer
+
+
+def _answer(known: SignedIn | Program) -> dict[str, Any]:  # Any: as ASGI has it
+    headers = [(b"cache-control", b"no-store"), (b"content-length", b"0"), *told(known)]
+    return {"type": "http.response.start", "status": 200, "headers": headers}
 
 
 def _has_role(account: Account, query: bytes) -> bool:

@@ -13,6 +13,7 @@ from quart.blueprints import BlueprintSetupState
 from quart_auth import Action, AuthUser, QuartAuth
 
 from vestibule.accounts import presence
+from vestibule.accounts.models import Account
 from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
@@ -76,6 +77,11 @@ async def known() -> SignedIn | Program | None:
     """Return who sends this request, asking the database once; None for a stranger."""
     await after_the_start()
     return await _auth().load_user().known()
+
+
+async def account() -> Account | None:
+    """Return the account of who sends this request, for a host to do with as it likes."""
+    return await _auth().load_user().account() if await known() else None
 
 
 async def somebody() -> SignedIn | None:
@@ -161,6 +167,7 @@ class _Visitor(AuthUser):
         self._asking = asyncio.Lock()  # who asks twice at once has the database asked once
         self._asked = False
         self._known: SignedIn | Program | None = None
+        self._account: Account | None = None
 
     async def known(self) -> SignedIn | Program | None:
         async with self._asking:
@@ -178,6 +185,11 @@ class _Visitor(AuthUser):
         if self._token is not None:
             return await presence.by_access_token(means, self._token)
         return await presence.by_session(means, self.auth_id) if self.auth_id else None
+
+    async def account(self) -> Account | None:
+        if self._account is None and (known := await self.known()) is not None:
+            self._account = known.account.copy(roles=isinstance(known, SignedIn))
+        return self._account
 
     @property
     async def is_authenticated(self) -> bool:

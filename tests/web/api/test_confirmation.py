@@ -16,6 +16,7 @@ from vestibule.accounts.confirmation import confirm_by_password
 from vestibule.accounts.models import Account, Challenge
 from vestibule.audit.log import Entry
 from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Session
@@ -43,9 +44,16 @@ async def events(world: World) -> list[str]:
 async def without_password(world: World) -> Client:
     """Somebody who logs in by other means, as it will be."""
     ada = await world.member()
-    async with world.vestibule.unit() as unit:
-        await unit.session.execute(update(Account).values(password_hash=None))
+    await change_accounts(world, password_hash=None)
     return ada
+
+
+async def change_accounts(world: World, **values: object) -> None:
+    """Change the rows alone, and have them forgotten."""
+    async with world.vestibule.unit() as unit:
+        changed = await unit.session.scalars(update(Account).values(values).returning(Account.id))
+        for account_id in changed.all():
+            unit.forget(Fact.ACCOUNT, account_id)
 
 
 async def code_of(world: World) -> str:
@@ -165,17 +173,14 @@ async def test_whoever_has_no_password_confirms_by_a_code(world: World) -> None:
 async def test_a_code_is_for_accounts_with_a_proved_address_and_no_password(world: World) -> None:
     ada = await world.member()
     assert (await ask(ada)).json()["code"] == "no_code_by_letter"
-    async with world.vestibule.unit() as unit:
-        nobody = update(Account).values(password_hash=None, email_verified_at=None)
-        await unit.session.execute(nobody)
+    await change_accounts(world, password_hash=None, email_verified_at=None)
     assert (await ask(ada)).json()["code"] == "no_code_by_letter"
 
 
 async def test_a_code_is_good_for_the_session_that_asked_and_for_no_other(world: World) -> None:
     ada, phone = await world.member(), world.browser()
     assert (await phone.log_in()).status_code == 200
-    async with world.vestibule.unit() as unit:
-        await unit.session.execute(update(Account).values(password_hash=None))
+    await change_accounts(world, password_hash=None)
     assert (await ask(ada)).status_code == 202
     code = await code_of(world)
     assert (await confirm(phone, code=code)).status_code == 400
