@@ -81,7 +81,8 @@ async def known() -> SignedIn | Program | None:
 
 async def account() -> Account | None:
     """Return the account of who sends this request, for a host to do with as it likes."""
-    return await _auth().load_user().account() if await known() else None
+    found = await known()
+    return None if found is None else _auth().load_user().account_of(found)
 
 
 async def somebody() -> SignedIn | None:
@@ -186,9 +187,8 @@ class _Visitor(AuthUser):
             return await presence.by_access_token(means, self._token)
         return await presence.by_session(means, self.auth_id) if self.auth_id else None
 
-    async def account(self) -> Account | None:
-        if self._account is None and (known := await self.known()) is not None:
-            self._account = known.account.copy(roles=isinstance(known, SignedIn))
+    def account_of(self, known: SignedIn | Program) -> Account:
+        self._account = self._account or known.account.copy(roles=isinstance(known, SignedIn))
         return self._account
 
     @property
