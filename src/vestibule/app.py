@@ -12,6 +12,7 @@ from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.api import wellknown
 from vestibule.web.arrival import ASGI
+from vestibule.web.gate import Gate
 from vestibule.web.guard import add_headers
 from vestibule.web.pages import landing
 
@@ -52,7 +53,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     # As Quart's page on middleware says.
     app.asgi_app = arrival.made_readable(app.asgi_app)  # type: ignore[method-assign, assignment]
     told = _without_websockets(telemetry.attach(app, vestibule))
-    app.asgi_app = told  # type: ignore[method-assign, assignment]
+    app.asgi_app = Gate(told, vestibule)  # type: ignore[method-assign]
     return app
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import event, select
 from tests.feed.conftest import A_SECOND, Two, elsewhere, kill_feeds, listening
 from tests.postgres import Server
 from tests.test_cli import Shell
-from tests.world import Client, World
+from tests.world import PASSWORD, Client, World
 from vestibule.accounts import queries, state
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -253,6 +253,20 @@ async def test_a_session_that_rested_here_and_was_used_there_lives(two: Two) -> 
     for world in (two.here, two.there):
         world.clock.move(timedelta(hours=2))
     assert await who(ada) == 200
+
+
+async def test_a_cookie_that_was_replaced_is_not_remembered(two: Two) -> None:
+    """Whoever copied it before its owner said once more who they are gains nothing."""
+    ada = await two.here.member()
+    for world in (two.here, two.there):
+        thief = elsewhere(ada, world)
+        assert await who(thief) == await who(thief) == 200
+        confirmed = await ada.post("/v1/me/confirm", json={"password": PASSWORD})
+        assert confirmed.status_code < 300, confirmed.text
+        if world is two.there:
+            await asyncio.sleep(A_SECOND)
+        assert await who(elsewhere(ada, world)) == 200
+        assert await who(thief) == 401
 
 
 async def test_what_is_remembered_ends_by_the_clock(two: Two) -> None:

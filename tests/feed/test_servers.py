@@ -6,9 +6,10 @@ Few rounds here; `make prove` does as many as are stated.
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any  # Any: rows
 from uuid import UUID
 
@@ -33,7 +34,7 @@ COOKIE = "__Host-vestibule"
 OURS = {"Host": "auth.example.test", "Origin": "https://auth.example.test"}
 LOOKING = {"Authorization": "Bearer let me look at the numbers, please"}
 UP = re.compile(r"(?m)^vestibule_feed_up{.*} 1\.0$")
-NAMES = [f"ada{number}" for number in range(20)]
+MANY = 50  # people at once, and in all
 Presented = dict[str, str]  # the headers that say who one is
 Turn = Callable[[Unit, UUID], Awaitable[bool]]
 
@@ -45,6 +46,17 @@ class Three:
     proxy: Proxy
     vestibule: Vestibule
     clients: list[httpx.AsyncClient] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
+
+    async def named(self, number: int) -> str:
+        """Return the name of somebody who has an account."""
+        name = f"ada{number}"
+        if name not in self.opened:
+            self.opened.add(name)
+            body = {"username": name, "password": PASSWORD}
+            answer = await self.clients[0].post("/v1/accounts", json=body)
+            assert answer.status_code == 201, answer.text
+        return name
 
     async def listening(self) -> None:
         """Wait until every server hears of changes, as its metrics tell."""
@@ -59,10 +71,8 @@ class Three:
         assert answer.status_code == 200, answer.text
         if deliver == "tokens":
             tokens = answer.json()
-            self.clients[server].cookies.clear()
             return bearer(tokens["access_token"]) | {"refresh": tokens["refresh_token"]}
         [cookie] = re.findall(f"{COOKIE}=[^;]+", str(answer.headers.get_list("Set-Cookie")))
-        self.clients[server].cookies.clear()
         return {"Cookie": cookie}
 
     async def who(self, server: int, presented: Presented) -> int:
@@ -111,11 +121,8 @@ async def three(
             client = httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}", timeout=60, headers=OURS
             )
+            client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
             made.clients.append(await stack.enter_async_context(client))
-        for name in NAMES:
-            body = {"username": name, "password": PASSWORD}
-            answer = await made.clients[0].post("/v1/accounts", json=body)
-            assert answer.status_code == 201, answer.text
         yield made
         await made.vestibule.stop()
     postgres.drop("three")
@@ -130,18 +137,18 @@ class Round:
     server: int
 
 
-async def known_everywhere(three: Three, names: Sequence[str]) -> list[Round]:
+async def known_everywhere(three: Three, count: int) -> list[Round]:
     """Sign people in, every other one with tokens, and have each server remember them."""
     await three.listening()
-    rounds = []
-    for number, name in enumerate(names):
-        server = number % len(three.clients)
-        deliver = "tokens" if number % 2 else "cookie"
-        presented = await three.enter(name, server, deliver=deliver)
+
+    async def known(number: int) -> Round:
+        name, server = await three.named(number), number % len(three.clients)
+        presented = await three.enter(name, server, deliver="tokens" if number % 2 else "cookie")
         for _ in range(2):
             assert await three.everywhere(presented) == [200] * 3
-        rounds.append(Round(name, presented, server))
-    return rounds
+        return Round(name, presented, server)
+
+    return await asyncio.gather(*(known(number) for number in range(count)))
 
 
 async def over_within_a_second(three: Three, each: Round, way: str) -> None:
@@ -168,8 +175,8 @@ async def turned(unit: Unit, name: str, turn: Turn) -> bool:
 async def test_what_ends_on_one_is_over_on_all_within_a_second(
     three: Three, postgres: Server, fault: str | None, way: str, rounds: int
 ) -> None:
-    for done in range(0, rounds, len(NAMES)):
-        known = await known_everywhere(three, NAMES[: rounds - done])
+    for done in range(0, rounds, MANY):
+        known = await known_everywhere(three, min(MANY, rounds - done))
         three.proxy.delay = 5.0 if fault == "late" else 0.0
         if fault == "killed":
             await kill_feeds(postgres)
@@ -180,7 +187,7 @@ async def test_what_ends_on_one_is_over_on_all_within_a_second(
 @pytest.mark.attack("A-026")
 @pytest.mark.fault("F-29", "F-30")
 async def test_fifty_that_refresh_at_once_on_three_get_one_successor(three: Three) -> None:
-    held = (await three.enter(NAMES[0], 0, deliver="tokens"))["refresh"]
+    held = (await three.enter(await three.named(0), 0, deliver="tokens"))["refresh"]
     answers = await asyncio.gather(*(three.refresh(number % 3, held) for number in range(50)))
     assert {each.status_code for each in answers} == {200}
     [successor] = {each.json()["refresh_token"] for each in answers}
@@ -200,7 +207,8 @@ async def test_a_log_out_against_a_refresh_and_who_am_i_leaves_nothing(
     """Whatever the refresh hands out, and in whichever order they come."""
     refreshed = 0
     for number in range(rounds):
-        name, (leaving, refreshing, asking) = NAMES[number % len(NAMES)], random.sample(range(3), 3)
+        name = await three.named(number % MANY)
+        leaving, refreshing, asking = random.sample(range(3), 3)
         held = await three.enter(name, refreshing, deliver="tokens")
         access = {"Authorization": held["Authorization"]}
         await three.everywhere(access)

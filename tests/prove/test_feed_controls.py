@@ -16,6 +16,10 @@ _ENDS = f"{_FEED}::test_what_ends_here_ends_there_within_a_second"
 _READ = f"{_FEED}::test_who_is_read_while_it_changes_is_not_remembered"
 _BY_THE_CLOCK = f"{_FEED}::test_what_is_remembered_ends_by_the_clock"
 _THIEF = f"{_FEED}::test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief"
+_GATE = "tests/feed/test_gate.py"
+_ALIKE = f"{_GATE}::test_the_gate_lets_nobody_in_whom_the_service_would_not"
+_CONDITION = f"{_GATE}::test_a_condition_is_met_or_refused_and_never_passed_over"
+_NAMES = f"{_GATE}::test_other_names_and_what_came_in_clear_are_not_let_in"
 _RETIRED = f"{_FEED}::test_a_key_that_is_retired_here_is_refused_there_within_a_second"
 
 CONTROLS = {
@@ -80,7 +84,13 @@ CONTROLS = {
         f"{_FEED}::test_what_was_not_heard_is_forgotten_when_the_feed_is_back",
     ),
     "what is read meanwhile": Control(
-        "accounts/presence.py", " or not loading.is_good(*facts)", "", _READ
+        "accounts/presence.py",
+        "(Fact.ACCOUNT, account.id)\n"
+        "    if not means.memory.is_trusted or not loading.is_good(*facts):\n"
+        "        return False\n"
+        "    means.memory.sessions",
+        "(Fact.ACCOUNT, account.id)\n    means.memory.sessions",
+        _READ,
     ),
     "the facts that are read meanwhile": Control(
         "kernel/memory.py", " and self._forgotten.isdisjoint(facts)", "", _MEANWHILE
@@ -129,6 +139,72 @@ CONTROLS = {
         "            clock.follow(there, asked=asked, answered=clock.here())\n",
         "",
         _THIEF,
+    ),
+    "the secret that a session has now": Control(
+        "accounts/presence.py",
+        "    if digest is not None and session.secret_digest != digest:\n",
+        "    if False:\n",
+        f"{_FEED}::test_a_cookie_that_was_replaced_is_not_remembered",
+    ),
+    "the names that the gate answers": Control(
+        "web/gate.py",
+        'if read.get(b"host", b"").partition(b":")[0] not in self._hosts:',
+        "if False:",
+        _NAMES,
+    ),
+    "what came to the gate in clear": Control(
+        "web/gate.py",
+        'if read.get(b"x-forwarded-proto", b"https") != b"https":',
+        "if False:",
+        _NAMES,
+    ),
+    "a key beside a cookie at the gate": Control(
+        "web/gate.py",
+        "        if key is not None:\n",
+        '        if key is not None and b"cookie" not in read:\n',
+        _ALIKE,
+    ),
+    "a token beside a cookie at the gate": Control(
+        "web/gate.py",
+        "        if authorization is not None:\n",
+        '        if authorization is not None and b"cookie" not in read:\n',
+        _ALIKE,
+    ),
+    "one token at the gate": Control(
+        "web/gate.py",
+        "                if name in read:\n                    return None\n",
+        "",
+        _ALIKE,
+    ),
+    "the scheme of a token at the gate": Control(
+        "web/gate.py", 'if scheme.lower() != "bearer":', "if False:", _ALIKE
+    ),
+    "the role at the gate": Control(
+        "web/gate.py", "(query and not _has_role(known.account, query))", "False", _CONDITION
+    ),
+    "plain words at the gate": Control(
+        "web/gate.py",
+        "plain = query.startswith(_ROLE) and _PLAIN.isdisjoint(role)",
+        "plain, role = True, role.partition(b'&')[0].rpartition(b'=')[2]",
+        _CONDITION,
+    ),
+    "the role on the long way": Control(
+        "web/api/verification.py", "        ).check(known)\n", "        )\n", _CONDITION
+    ),
+    "a condition that nobody knows": Control(
+        "web/api/verification.py", '    model_config = ConfigDict(extra="forbid")\n', "", _CONDITION
+    ),
+    "what is answered of an account as it was": Control(
+        "web/gate.py",
+        "former.session is known.session and former.account is known.account",
+        "True",
+        f"{_GATE}::test_a_change_is_told_at_once_here",
+    ),
+    "an address that is proved": Control(
+        "web/gate.py",
+        " if account.email_verified_at is not None else None",
+        "",
+        f"{_GATE}::test_an_address_that_is_not_proved_is_not_told",
     ),
     "the key of a verified token": Control(
         "accounts/queries.py",

@@ -100,9 +100,7 @@ def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
         return None
     digest = store.digest_of(secret)
     session_id = means.memory.credentials.get(digest)
-    known = None if session_id is None else _recalled(means, session_id)
-    # A session may have got another secret meanwhile.
-    return known if known and known.session.secret_digest == digest else None
+    return None if session_id is None else _recalled(means, session_id, digest=digest)
 
 
 def recalled_by_access_token(means: Means, token: str) -> SignedIn | None:
@@ -132,12 +130,14 @@ def _verified(means: Means, token: str) -> Claims | None:
     return claims if in_time else None
 
 
-def _recalled(means: Means, session_id: UUID) -> SignedIn | None:
+def _recalled(means: Means, session_id: UUID, *, digest: bytes | None = None) -> SignedIn | None:
     memory, now = means.memory, means.clock.now()
     session = cast(Session | None, memory.sessions.get(session_id))
     # One that looks idle here may have been used elsewhere: it is read again.
     if session is None or not store.is_live(means, session, now=now):
         return None
+    if digest is not None and session.secret_digest != digest:
+        return None  # it has got another secret meanwhile
     account = cast(Account | None, memory.accounts.get(session.account_id))
     if account is None:
         return None

@@ -35,6 +35,7 @@ class Metrics:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
+        self._let_in = self._requests.labels("GET", "/v1/verify", "2xx")
         self._log_ins = Counter(
             "vestibule_log_ins",
             "Log-ins with a password, by what became of them.",
@@ -60,6 +61,10 @@ class Metrics:
         """Count a request. All but `seconds` are of few kinds: no caller chooses a label."""
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def let_in(self) -> None:
+        """Count a request of a proxy's for somebody who is remembered."""
+        self._let_in.inc()
 
     def happened(self, event: str) -> None:
         """Count what the audit log tells, once it is in the database."""

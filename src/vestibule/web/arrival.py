@@ -9,7 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import HttpsRequired, WrongHost
-from vestibule.kernel.settings import origin_of
+from vestibule.kernel.settings import Settings, origin_of
 from vestibule.web import network
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
@@ -35,7 +35,7 @@ async def check() -> ResponseReturnValue | None:
         return None
     by_address = request.path == "/metrics" and not settings.in_development  # its token will do
     anybody = settings.in_development and settings.dev_remote
-    if not (by_address or anybody) and _name() not in _own_names():
+    if not (by_address or anybody) and _name() not in own_names(current_vestibule().settings):
         raise WrongHost
     if settings.in_development or network.forwarded("X-Forwarded-Proto") != "http":
         return None
@@ -50,8 +50,7 @@ def _name() -> str | None:
     return urlsplit(origin_of(f"http://{request.host}")).hostname
 
 
-def _own_names() -> set[str | None]:
-    settings = current_vestibule().settings
+def own_names(settings: Settings) -> set[str | None]:
     own = {urlsplit(origin_of(settings.base_url)).hostname, *settings.allowed_hosts}
     return own | _LOCAL if settings.in_development else own
 

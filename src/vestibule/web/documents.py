@@ -112,9 +112,12 @@ class Provider(OpenAPIProvider):
                     operation["security"] = [{_SESSION: []}, {_TOKEN: []}]
                     if name.endswith("/me") and operation is path.get("get"):
                         operation["security"].append({_KEY: []})
+                elif name.endswith("/verify"):
+                    operation["security"] = [{_SESSION: []}, {_TOKEN: []}, {_KEY: []}]
                 elif name.endswith("/logout"):
                     operation["security"] = [{_SESSION: []}, {_TOKEN: []}, {}]
-                done = 200 if name.endswith("/tokens/revoke") else 204  # as RFC 7009 has it
+                # As RFC 7009 has it, and proxies.
+                done = 200 if name.endswith(("/tokens/revoke", "/verify")) else 204
                 answers = operation["responses"] or {done: {"description": "Done."}}
                 # As texts: a JSON object's keys are, and Quart sorts them.
                 described = {str(status): answer for status, answer in answers.items()}

@@ -84,6 +84,8 @@ def own_origin() -> str:
 
 
 async def add_headers(response: Response) -> Response:
+    if response.headers.get("X-Request-Id") == request_id():
+        return response  # a surface of the app has added them before the app does
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if not current_vestibule().settings.in_development:

@@ -11,7 +11,14 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
-from vestibule.web.api import accounts, api_keys, confirmation, sessions, tokens
+from vestibule.web.api import (
+    accounts,
+    api_keys,
+    confirmation,
+    sessions,
+    tokens,
+    verification,
+)
 
 _WEAK = {
     "too_short": f"Choose a password of at least {policy.SHORTEST} characters.",
@@ -83,6 +90,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(tokens.blueprint)
     api.register_blueprint(confirmation.blueprint)
     api.register_blueprint(api_keys.blueprint)
+    api.register_blueprint(verification.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.receive)
