@@ -1,8 +1,8 @@
 """What one server changes, and what another one still believes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any  # Any: SQLAlchemy's events
@@ -115,8 +115,11 @@ async def test_what_one_says_of_oneself_is_the_same_everywhere_within_a_second(t
 async def test_a_key_that_is_retired_here_is_refused_there_within_a_second(two: Two) -> None:
     ada = await two.here.member()
     bearer = await program(ada, two.there)
-    assert await who(bearer) == await who(bearer) == 200
-    await retire_active(two.here)
+    signed_by = await active_key(two.here)
+    await two.here.vestibule.run(keys.rotate)
+    await asyncio.sleep(A_SECOND)
+    assert await who(bearer) == await who(bearer) == 200, "it lives to its end"
+    await two.here.vestibule.run(lambda unit: keys.retire(unit, signed_by))
     await asyncio.sleep(A_SECOND)
     assert await who(bearer) == 401
     assert await who(elsewhere(ada, two.there)) == 200
@@ -130,14 +133,24 @@ async def test_on_sqlite_a_retired_keys_tokens_are_refused_at_once(
     async with World.running(sqlite_url, tmp_path) as world:
         bearer = await program(await world.member(), world)
         assert await who(bearer) == 200
-        await retire_active(world)
+        signed_by = await active_key(world)
+        await world.vestibule.run(lambda unit: keys.retire(unit, signed_by))
         assert await who(bearer) == 401
 
 
-async def retire_active(world: World) -> None:
+async def active_key(world: World) -> str:
     listing = await world.vestibule.run(keys.listing, reading=True)
     [active] = [each.kid for each in listing if each.state == "active"]
-    await world.vestibule.run(lambda unit: keys.retire(unit, active))
+    return active
+
+
+async def test_the_server_that_was_told_knows_at_once_whatever_it_hears(two: Two) -> None:
+    ada = await two.there.member()
+    assert await who(ada) == await who(ada) == 200
+    copied = elsewhere(ada, two.there)
+    two.proxy.swallow()
+    assert (await ada.post("/v1/logout")).status_code == 204
+    assert await who(copied) == 401
 
 
 @pytest.mark.attack("A-090")
@@ -290,20 +303,16 @@ async def test_use_is_still_noted_when_the_database_is_not_asked(two: Two) -> No
         await two.here.vestibule.write_touches()
 
 
-@asynccontextmanager
-async def a_minute_ahead(url: str, folder: Path) -> AsyncIterator[World]:
-    clock = SystemClock(lambda: datetime.now(UTC) + timedelta(minutes=1))
-    async with World.running(url, folder, clock=clock) as world:
-        yield world
-
-
 @pytest.mark.fault("F-18")
 async def test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief(
     postgres_url: str, tmp_path: Path
 ) -> None:
+    """It asks what time it is when it connects, also where no changes can be heard of."""
+    wrong = SystemClock(lambda: datetime.now(UTC) + timedelta(minutes=1))
+    nowhere = "postgresql://127.0.0.1:1/nowhere"
     async with (
         World.running(postgres_url, tmp_path) as here,
-        a_minute_ahead(postgres_url, tmp_path) as there,
+        World.running(postgres_url, tmp_path, clock=wrong, feed_url=nowhere) as there,
     ):
         ada = await here.member()
         held = (await ada.log_in(deliver="tokens")).json()["refresh_token"]
@@ -313,7 +322,21 @@ async def test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief(
         ]
         assert one.status_code == other.status_code == 200
         assert one.json()["refresh_token"] == other.json()["refresh_token"]
-        assert abs(there.vestibule.means.clock.now() - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+@pytest.mark.fault("F-18")
+async def test_a_clock_that_jumps_is_put_right_by_the_next_beat(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    ahead = timedelta()
+    jumping = SystemClock(lambda: datetime.now(UTC) + ahead)
+    async with World.running(postgres_url, tmp_path, clock=jumping) as world:
+        await listening(world)
+        ahead = timedelta(hours=1)
+        await asyncio.sleep(A_SECOND)
+        async with asyncio.timeout(10):
+            while abs(jumping.now() - datetime.now(UTC)) > timedelta(seconds=5):
+                await asyncio.sleep(0.05)
 
 
 async def test_more_changes_than_a_message_holds_are_one_that_says_everything(two: Two) -> None:

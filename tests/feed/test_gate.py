@@ -104,14 +104,16 @@ async def test_strangers_and_those_who_left_are_refused(world: World) -> None:
 
 
 async def test_a_change_is_told_at_once_here(world: World) -> None:
+    if not world.vestibule.means.database.is_sqlite:
+        await listening(world)
     ada = await world.member()
-    assert told(await asked(ada))["roles"] == told(await asked(ada))["roles"] == "user"
+    assert [told(await asked(ada))["roles"] for _ in range(3)] == ["user"] * 3
     assert (await asked(ada, "?role=editor")).status_code == 403
     async with world.vestibule.unit() as unit:
         found = await queries.by_identifier(unit, "ada@example.org")
         assert found is not None
         await grants.grant(unit, found.id, "editor", by=None)
-    assert told(await asked(ada))["roles"] == "editor,user"
+    assert [told(await asked(ada))["roles"] for _ in range(3)] == ["editor,user"] * 3
     assert (await asked(ada, "?role=editor")).status_code == 200
 
 

@@ -14,6 +14,7 @@ _FEED = "tests/feed/test_feed.py"
 _FAILS = f"{_FEED}::test_a_feed_that_fails_keeps_nobody_signed_in"
 _ENDS = f"{_FEED}::test_what_ends_here_ends_there_within_a_second"
 _READ = f"{_FEED}::test_who_is_read_while_it_changes_is_not_remembered"
+_TOLD = f"{_FEED}::test_the_server_that_was_told_knows_at_once_whatever_it_hears"
 _BY_THE_CLOCK = f"{_FEED}::test_what_is_remembered_ends_by_the_clock"
 _THIEF = f"{_FEED}::test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief"
 _GATE = "tests/feed/test_gate.py"
@@ -51,7 +52,7 @@ CONTROLS = {
         f"{_MEMORY}::test_more_than_a_message_carries_is_everything",
     ),
     "the server that was told": Control(
-        "kernel/unit.py", "        unit.means.memory.forget(unit.forgotten)", "        pass", _ENDS
+        "kernel/unit.py", "        unit.means.memory.forget(unit.forgotten)", "        pass", _TOLD
     ),
     "forgetting with the commit": Control(
         "kernel/unit.py",
@@ -205,6 +206,12 @@ CONTROLS = {
         " if account.email_verified_at is not None else None",
         "",
         f"{_GATE}::test_an_address_that_is_not_proved_is_not_told",
+    ),
+    "the database's clock at each beat": Control(
+        "sessions/feed.py",
+        "        self._clock.follow(there, asked=asked, answered=self._clock.here())\n",
+        "",
+        f"{_FEED}::test_a_clock_that_jumps_is_put_right_by_the_next_beat",
     ),
     "the key of a verified token": Control(
         "accounts/queries.py",
