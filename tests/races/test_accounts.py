@@ -1,4 +1,4 @@
-"""What happens when it happens at once. 200 rounds each, on PostgreSQL unless said otherwise."""
+"""What happens when it happens at once; on PostgreSQL unless said otherwise."""
 
 import asyncio
 import random
@@ -16,7 +16,10 @@ from vestibule.accounts import state
 from vestibule.accounts.models import Account, Challenge
 from vestibule.sessions.models import Session
 
-ROUNDS = 200
+
+@pytest.fixture(params=[60, pytest.param(200, marks=pytest.mark.prove)])
+def rounds(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -31,7 +34,9 @@ async def postgres_world(postgres_url: str, tmp_path: Path) -> AsyncIterator[Wor
         yield made
 
 
-async def test_a_log_in_against_disabling_leaves_no_live_session(postgres_world: World) -> None:
+async def test_a_log_in_against_disabling_leaves_no_live_session(
+    postgres_world: World, rounds: int
+) -> None:
     world = postgres_world
     ada = await world.member()
     entered = 0
@@ -43,7 +48,7 @@ async def test_a_log_in_against_disabling_leaves_no_live_session(postgres_world:
             assert await state.disable(unit, account)
 
     [(account,)] = await world.rows(select(Account.id))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         answer, _ = await asyncio.gather(ada.log_in(), disable())
         assert answer.status_code in (200, 401)
         entered += answer.status_code == 200
@@ -51,13 +56,15 @@ async def test_a_log_in_against_disabling_leaves_no_live_session(postgres_world:
         assert live == []
         async with world.vestibule.unit() as unit:
             assert await state.enable(unit, account)
-    assert 0 < entered < ROUNDS, "one side always won: nothing was raced"
+    assert 0 < entered < rounds, "one side always won: nothing was raced"
 
 
-async def test_proving_one_challenge_twice_succeeds_once(postgres_world: World) -> None:
+async def test_proving_one_challenge_twice_succeeds_once(
+    postgres_world: World, rounds: int
+) -> None:
     world = postgres_world
     browser = world.browser()
-    for number in range(ROUNDS):
+    for number in range(rounds):
         address = f"ada{number}@example.org"
         handle = (await browser.sign_up(address)).json()["sign_up"]
         letter = (await world.mails(address))[-1]
@@ -66,7 +73,7 @@ async def test_proving_one_challenge_twice_succeeds_once(postgres_world: World) 
             browser.prove(token=letter.token, password=PASSWORD),
         )
         assert sorted(each.status_code for each in answers) == [200, 400]
-    assert len(await world.rows(select(Account.id))) == ROUNDS
+    assert len(await world.rows(select(Account.id))) == rounds
 
 
 async def test_of_many_proofs_of_one_address_one_opens_the_account(world: World) -> None:
@@ -106,10 +113,12 @@ async def test_a_name_wanted_by_many_goes_to_one(world: World) -> None:
     assert Counter(each.status_code for each in answers) == {201: 1, 409: 15}
 
 
-async def test_another_letter_against_the_proof_never_reopens_it(postgres_world: World) -> None:
+async def test_another_letter_against_the_proof_never_reopens_it(
+    postgres_world: World, rounds: int
+) -> None:
     world = postgres_world
     browser = world.browser()
-    for number in range(ROUNDS // 4):
+    for number in range(rounds // 4):
         address = f"ada{number}@example.org"
         handle = (await browser.sign_up(address)).json()["sign_up"]
         letter = (await world.mails(address))[-1]
@@ -124,4 +133,4 @@ async def test_another_letter_against_the_proof_never_reopens_it(postgres_world:
             assert (await browser.prove(sign_up=handle, code=later.code)).status_code == 400
         elif proof.status_code == 400:
             assert (await browser.prove(sign_up=handle, code=later.code)).status_code == 200
-    assert len(await world.rows(select(Account.id))) == ROUNDS // 4
+    assert len(await world.rows(select(Account.id))) == rounds // 4
