@@ -182,7 +182,7 @@ async def test_a_server_is_as_large_after_clients_that_cut_their_connections(
             f"to the database {before[1]} → {after[1]}, memory {before[2]} → {after[2]} KiB "
             f"({after[2] / before[2] - 1:+.1%})"
         )
-        assert after[1] <= 10
+        assert after[1] <= 10 + 1, "a pool, and what it listens by"
         assert after[2] < before[2] * 1.05 + 4096
         assert await crowd.who_am_i() == 200
         await database.close()
