@@ -27,6 +27,7 @@ from tests.world import PASSWORD
 from vestibule import Vestibule
 from vestibule.accounts import queries, state
 from vestibule.kernel.unit import Unit
+from vestibule.roles import grants
 from vestibule.sessions.models import Session
 
 AT_SIZE = [pytest.mark.prove, pytest.mark.timeout(900)]
@@ -34,6 +35,7 @@ COOKIE = "__Host-vestibule"
 OURS = {"Host": "auth.example.test", "Origin": "https://auth.example.test"}
 LOOKING = {"Authorization": "Bearer let me look at the numbers, please"}
 UP = re.compile(r"(?m)^vestibule_feed_up{.*} 1\.0$")
+EDITORS = "/v1/verify?role=editor"
 MANY = 50  # people at once, and in all
 Presented = dict[str, str]  # the headers that say who one is
 Turn = Callable[[Unit, UUID], Awaitable[bool]]
@@ -78,12 +80,12 @@ class Three:
         [cookie] = re.findall(f"{COOKIE}=[^;]+", str(answer.headers.get_list("Set-Cookie")))
         return {"Cookie": cookie}
 
-    async def who(self, server: int, presented: Presented) -> int:
-        return (await self.clients[server].get("/v1/me", headers=headers(presented))).status_code
+    async def who(self, server: int, presented: Presented, path: str = "/v1/me") -> int:
+        return (await self.clients[server].get(path, headers=headers(presented))).status_code
 
-    async def everywhere(self, presented: Presented) -> list[int]:
+    async def everywhere(self, presented: Presented, path: str = "/v1/me") -> list[int]:
         servers = range(len(self.clients))
-        return list(await asyncio.gather(*(self.who(each, presented) for each in servers)))
+        return list(await asyncio.gather(*(self.who(each, presented, path) for each in servers)))
 
     async def leave(self, server: int, presented: Presented) -> None:
         answer = await self.clients[server].post("/v1/logout", headers=headers(presented))
@@ -154,7 +156,29 @@ async def known_everywhere(three: Three, count: int) -> list[Round]:
     return await asyncio.gather(*(known(number) for number in range(count)))
 
 
+async def lost_within_a_second(three: Three, each: Round) -> None:
+    """Have a role on every server, lose it, and be refused on every server."""
+    assert await three.vestibule.run(lambda unit: turned(unit, each.name, editor))
+    await asyncio.sleep(A_SECOND)
+    for _ in range(2):
+        assert await three.everywhere(each.presented, EDITORS) == [200] * 3
+    assert await three.vestibule.run(lambda unit: turned(unit, each.name, no_editor))
+    await asyncio.sleep(A_SECOND)
+    assert await three.everywhere(each.presented, EDITORS) == [403] * 3
+
+
+async def editor(unit: Unit, account_id: UUID) -> bool:
+    return await grants.grant(unit, account_id, "editor")
+
+
+async def no_editor(unit: Unit, account_id: UUID) -> bool:
+    return await grants.revoke(unit, account_id, "editor")
+
+
 async def over_within_a_second(three: Three, each: Round, way: str) -> None:
+    if way == "role":
+        await lost_within_a_second(three, each)
+        return
     if way == "log out":
         await three.leave(each.server, each.presented)
         assert await three.who(each.server, each.presented) == 401
@@ -172,7 +196,7 @@ async def turned(unit: Unit, name: str, turn: Turn) -> bool:
     return await turn(unit, account.id)
 
 
-@pytest.mark.parametrize("way", ["log out", "disable"])
+@pytest.mark.parametrize("way", ["log out", "disable", "role"])
 @pytest.mark.parametrize("fault", [None, "killed", "late"])
 @pytest.mark.parametrize("rounds", [6, pytest.param(1000, marks=AT_SIZE)])
 async def test_what_ends_on_one_is_over_on_all_within_a_second(
