@@ -490,6 +490,7 @@ async def test_two_hundred_log_ins_at_once_leave_the_others_a_turn(
         database_url, tmp_path, hasher=STANDARD, transport=Kept(), **given
     ) as running:
         world = cast(House, running)
+        world.vestibule.means.passwords.patience = 60
         client = world.client()
         storm = [
             asyncio.create_task(client.log_in(f"{n}@victim.test", "not it")) for n in range(200)

@@ -15,8 +15,10 @@ from tests.faults.test_letters import all_sent, end_leases, mailgun
 from tests.faults.traffic import Crowd, code_for, recipients
 from tests.mailservers import MailgunStub
 from vestibule.courier.models import Letter
+from vestibule.courier.worker import AT_ONCE
 from vestibule.kernel.database import Database
 
+MANY = 200
 AT_SIZE = [pytest.mark.prove, pytest.mark.timeout(3000)]
 
 
@@ -53,7 +55,7 @@ async def nothing_queued(database: Database) -> None:
 
 @pytest.mark.fault("F-01")
 @pytest.mark.fault("F-03")
-@pytest.mark.parametrize("kills, sign_ups", [(2, 30), pytest.param(200, 2000, marks=AT_SIZE)])
+@pytest.mark.parametrize("kills, sign_ups", [(2, 30), pytest.param(MANY, 2000, marks=AT_SIZE)])
 async def test_servers_killed_while_people_sign_up_lose_no_letter(
     database_url: str, tmp_path: Path, kills: int, sign_ups: int
 ) -> None:
@@ -94,6 +96,7 @@ async def test_servers_killed_while_people_sign_up_lose_no_letter(
     )
     assert broken == []
     assert lost == []
-    assert again <= fleet.kills
+    # A kill may meet all that its server has under way; most meet none of it.
+    assert again <= fleet.kills * (AT_ONCE if kills < MANY else 1)
     assert len(crowd.told.asked) >= sign_ups
     assert set(crowd.counted()) <= {0, 200, 202}

@@ -17,10 +17,12 @@ from tests.mailservers import MailgunStub
 from tests.postgres import Server
 from tests.proxy import proxy, socket_of
 from vestibule.kernel.database import Database
+from vestibule.kernel.memory import TRUST
 
 AT_SIZE = [pytest.mark.prove, pytest.mark.timeout(600)]
 AFTERWARDS = 5.0  # seconds in which a server may still notice that its database is back
 POOL = 5
+AN_AGE = 60
 
 
 async def connections(postgres: Server, database_url: str) -> int:
@@ -95,7 +97,7 @@ async def test_a_crash_of_the_database_is_over_when_the_database_is_back(
 
 
 @pytest.mark.fault("F-09")
-@pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=AT_SIZE)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(AN_AGE, marks=AT_SIZE)])
 async def test_a_server_that_cannot_reach_its_database_says_so_and_lives(
     postgres: Server, postgres_url: str, tmp_path: Path, seconds: float
 ) -> None:
@@ -125,9 +127,12 @@ async def test_a_server_that_cannot_reach_its_database_says_so_and_lives(
         f"\n  packets dropped for {seconds} s: {figures(bad)}; "
         f"healthz {len(healthy)} times, the slowest {max(healthy) * 1000:.0f} ms"
     )
-    assert {each.status for each in bad} == {503}
-    assert max(each.took for each in bad) <= 6
-    assert max(healthy) < 0.1
+    # Who was known a moment ago is known for a second.
+    assert 503 in {each.status for each in bad} <= {200, 503}
+    assert {each.status for each in bad if each.at > start + TRUST + 0.1} == {503}
+    if seconds == AN_AGE:
+        assert max(each.took for each in bad) <= 6
+        assert max(healthy) < 0.1
     database = Database(postgres_url)
     assert await violations(database, crowd.told) == []
     await database.close()
