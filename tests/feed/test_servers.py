@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from itertools import product
 from typing import Any  # Any: rows
 from uuid import UUID
 
@@ -196,9 +197,18 @@ async def turned(unit: Unit, name: str, turn: Turn) -> bool:
     return await turn(unit, account.id)
 
 
-@pytest.mark.parametrize("way", ["log out", "disable", "role"])
-@pytest.mark.parametrize("fault", [None, "killed", "late"])
-@pytest.mark.parametrize("rounds", [6, pytest.param(1000, marks=AT_SIZE)])
+@pytest.mark.parametrize(
+    "fault, way, rounds",
+    [
+        (None, "log out", 6),
+        ("killed", "disable", 6),
+        ("late", "role", 6),
+        *(
+            pytest.param(fault, way, 1000, marks=AT_SIZE)
+            for fault, way in product((None, "killed", "late"), ("log out", "disable", "role"))
+        ),
+    ],
+)
 async def test_what_ends_on_one_is_over_on_all_within_a_second(
     three: Three, postgres: Server, fault: str | None, way: str, rounds: int
 ) -> None:
