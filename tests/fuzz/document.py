@@ -38,10 +38,7 @@ class Promised:
         """
         if status >= 500 and not (status == 503 and headers.get("retry-after", "").isdigit()):
             return f"status {status}"
-        # Whom the gate lets in by itself, a proxy is told; no browser sees that answer.
-        by_the_gate = path.partition("?")[0] == "/v1/verify" and "x-auth-account" in headers
-        missing = [name for name in _HEADERS if name not in headers]
-        if missing and not by_the_gate:
+        if missing := [name for name in _HEADERS if name not in headers]:
             return f"without {missing}"
         if method == "HEAD":
             return "a body after HEAD" if body else None

@@ -195,6 +195,18 @@ CONTROLS = {
     "a condition that nobody knows": Control(
         "web/api/verification.py", '    model_config = ConfigDict(extra="forbid")\n', "", _CONDITION
     ),
+    "what browsers are told, at the gate": Control(
+        "web/gate.py",
+        "        headers = [*self._always, *told(known)]\n",
+        "        headers = told(known)\n",
+        f"{_GATE}::test_who_is_remembered_passes_without_the_database_and_before_quart",
+    ),
+    "the id of a request at the gate": Control(
+        "web/gate.py",
+        "[*headers, named]",
+        "headers",
+        f"{_GATE}::test_who_is_remembered_passes_without_the_database_and_before_quart",
+    ),
     "what is answered of an account as it was": Control(
         "web/gate.py",
         "former.session is known.session and former.account is known.account",

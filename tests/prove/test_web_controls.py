@@ -45,8 +45,8 @@ CONTROLS = {
     "the base of a page's links": Control("web/guard.py", "; base-uri 'none'", "", _CAREFUL),
     "Strict-Transport-Security": Control(
         "web/guard.py",
-        'response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")',
-        "pass",
+        ', "Strict-Transport-Security": "max-age=31536000"}',
+        "}",
         _CAREFUL,
     ),
     "X-Request-Id": Control(

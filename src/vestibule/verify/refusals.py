@@ -4,7 +4,7 @@ Refused
 ├── TokenMissing        401   nobody says who asks
 ├── TokenRefused        401   a token, and not a good one
 ├── AddressNotProved    403
-├── RoleRequired         403
+├── RoleRequired        403
 └── KeysUnavailable     503   nobody can know
 """
 

@@ -14,8 +14,9 @@ from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import Vestibule
 from vestibule.kernel.opaque import Purpose
-from vestibule.web import arrival, identity
+from vestibule.web import arrival, guard, identity
 from vestibule.web.arrival import ASGI
+from vestibule.web.seen import Seen
 
 PATH = "/v1/verify"
 
@@ -51,23 +52,26 @@ class Gate:
         self._app = app
         self._means = vestibule.means
         self._cookie = f"{identity.cookie_name(vestibule.settings)}=".encode()
+        said = {**guard.headers(vestibule.settings), "Content-Length": "0"}
+        self._always = [(name.lower().encode(), value.encode()) for name, value in said.items()]
         self._hosts = {name.encode() for name in arrival.own_names(vestibule.settings) if name}
-        # By session: whom it was made of, and the answer.
-        self._answers: dict[UUID, tuple[SignedIn, dict[str, Any]]] = {}  # Any: as ASGI has it
+        # By session: whom they were made of, and the headers.
+        self._made: dict[UUID, tuple[SignedIn, _Headers]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: the same
-        answer = None
+        headers = None
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "GET":
-            answer = self._answer(scope["headers"], scope["query_string"])
-        if answer is None:
+            headers = self._answer(scope["headers"], scope["query_string"])
+        if headers is None:
             await self._app(scope, receive, send)
             return
         self._means.metrics.let_in()
-        await send(answer)
+        named = (b"x-request-id", Seen().request_id.encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [*headers, named]})
         await send(_BODY)
 
-    def _answer(self, headers: Any, query: bytes) -> dict[str, Any] | None:
-        """Return the answer for who is remembered and may pass; None for the long way."""
+    def _answer(self, headers: Any, query: bytes) -> _Headers | None:
+        """Return what to say of who is remembered and may pass; None for the long way."""
         read: dict[bytes, bytes] = {}
         for name, value in headers:
             if name in _READ:
@@ -81,7 +85,9 @@ class Gate:
         known = self._known(read)
         if known is None or (query and not _has_role(known.account, query)):
             return None
-        return self._made(known) if isinstance(known, SignedIn) else _answer(known)
+        if isinstance(known, SignedIn):
+            return self._of_person(known)
+        return [*self._always, *told(known)]
 
     def _known(self, read: dict[bytes, bytes]) -> SignedIn | Program | None:
         """Return who is remembered: by the token or key that came along, and else by the cookie."""
@@ -103,23 +109,18 @@ class Gate:
                 return presence.recalled_by_session(self._means, secret)
         return None
 
-    def _made(self, known: SignedIn) -> dict[str, Any]:
-        """Return the answer, made once for a session and an account as they are remembered."""
-        made = self._answers.get(known.session.id)
+    def _of_person(self, known: SignedIn) -> _Headers:
+        """Return the headers, made once for a session and an account as they are remembered."""
+        made = self._made.get(known.session.id)
         if made is not None:
-            former, answer = made
+            former, headers = made
             if former.session is known.session and former.account is known.account:
-                return answer
-        if len(self._answers) >= _MOST:
-            self._answers.clear()
-        answer = _answer(known)
-        self._answers[known.session.id] = known, answer
-        return answer
-
-
-def _answer(known: SignedIn | Program) -> dict[str, Any]:  # Any: as ASGI has it
-    headers = [(b"cache-control", b"no-store"), (b"content-length", b"0"), *told(known)]
-    return {"type": "http.response.start", "status": 200, "headers": headers}
+                return headers
+        if len(self._made) >= _MOST:
+            self._made.clear()
+        headers = [*self._always, *told(known)]
+        self._made[known.session.id] = known, headers
+        return headers
 
 
 def _has_role(account: Account, query: bytes) -> bool:

@@ -1,11 +1,13 @@
 """What stands before and after every route of ours: who may send, and what no answer may lack."""
 
+from collections.abc import Mapping
+
 from quart import Blueprint, Response, request
 
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import CrossSite
 from vestibule.kernel.limits import REQUESTS
-from vestibule.kernel.settings import origin_of
+from vestibule.kernel.settings import Settings, origin_of
 from vestibule.throttle import counters
 from vestibule.web import identity
 from vestibule.web.answers import request_id
@@ -20,6 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_IN_PRODUCTION = {**_HEADERS, "Strict-Transport-Security": "max-age=31536000"}
 
 
 def protect(blueprint: Blueprint) -> None:
@@ -83,12 +86,15 @@ def own_origin() -> str:
     return origin_of(current_vestibule().settings.base_url)
 
 
+def headers(settings: Settings) -> Mapping[str, str]:
+    """Return what every answer says to browsers."""
+    return _HEADERS if settings.in_development else _IN_PRODUCTION
+
+
 async def add_headers(response: Response) -> Response:
     if response.headers.get("X-Request-Id") == request_id():
         return response  # a surface of the app has added them before the app does
-    for name, value in _HEADERS.items():
+    for name, value in headers(current_vestibule().settings).items():
         response.headers.setdefault(name, value)
-    if not current_vestibule().settings.in_development:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers["X-Request-Id"] = request_id()
     return response

@@ -39,11 +39,8 @@ async def list_keys(query_args: PageQuery) -> ApiKeysAnswer:
     found = await current_vestibule().run(
         lambda unit: keys.page(unit, known.account.id, before=before, most=most), reading=True
     )
-    shown = found[: query_args.limit]
-    return ApiKeysAnswer(
-        api_keys=[ApiKeyAnswer.of(each) for each in shown],
-        next=str(shown[-1].id) if len(found) > len(shown) else None,
-    )
+    shown, next_ = cursors.cut(found, query_args.limit)
+    return ApiKeysAnswer(api_keys=[ApiKeyAnswer.of(each) for each in shown], next=next_)
 
 
 @blueprint.post("/me/api-keys")

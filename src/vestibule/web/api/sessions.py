@@ -112,10 +112,10 @@ async def list_sessions(query_args: PageQuery) -> SessionsAnswer:
     found = await current_vestibule().run(
         lambda unit: store.page(unit, known.account.id, before=before, most=most), reading=True
     )
-    shown = found[: query_args.limit]
+    shown, next_ = cursors.cut(found, query_args.limit)
     return SessionsAnswer(
         sessions=[SessionAnswer.of(each, current=each.id == known.session.id) for each in shown],
-        next=str(shown[-1].id) if len(found) > len(shown) else None,
+        next=next_,
     )
 
 
