@@ -25,12 +25,14 @@ GENEROUS = ", ".join(
         "log_in_account",
         "log_in_device",
         "letters",
+        "forgot_client",
         "api_keys",
         "requests",
     )
 )
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
+NEW_PASSWORD = "a staple of wrong horses"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Mail:
     @property
     def token(self) -> str:
         assert self.link is not None
-        return self.link.partition("token=")[2]
+        return self.link.replace("token=", "/").rpartition("/")[2]
 
 
 class Client(httpx.AsyncClient):
@@ -64,6 +66,18 @@ class Client(httpx.AsyncClient):
     ) -> httpx.Response:
         body = {"identifier": identifier, "password": password} | fields
         return await self.post("/v1/login", json=body)
+
+    async def forget(self, email: str = "ada@example.org") -> httpx.Response:
+        return await self.post("/v1/password/forgot", json={"email": email})
+
+    async def reset(self, password: str = NEW_PASSWORD, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/password/reset", json={"password": password} | fields)
+
+    async def change_password(
+        self, new: str = NEW_PASSWORD, current: str = PASSWORD, **more: Any
+    ) -> httpx.Response:
+        body = {"current_password": current, "new_password": new}
+        return await self.post("/v1/me/password", json=body, **more)
 
 
 class World:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vestibule.courier import letters
+from vestibule.courier import letters, life_letters
 from vestibule.courier.browser import browser_name, network_name
 from vestibule.courier.rendering import Rendered, Templates, Unrenderable, spoken
 from vestibule.kernel.ids import uuid7
@@ -76,7 +76,39 @@ def api_key_made(given: Settings | None = None, **caller: str | None) -> Rendere
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
-EVERY = (sign_up, already_registered, confirm_identity, api_key_made)
+def reset_password(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.reset_password(
+        given or settings(),
+        to="v@victim.test",
+        account_id=uuid7(),
+        keys=(TOKEN, "ABCD-2345"),
+        now=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def no_account(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.no_account(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def password_changed(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.password_changed(
+        to="v@victim.test", account_id=uuid7(), now=NOW, caller=Caller(**caller)
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+EVERY = (
+    sign_up,
+    already_registered,
+    confirm_identity,
+    api_key_made,
+    reset_password,
+    no_account,
+    password_changed,
+)
 
 
 def both(letter: Rendered) -> list[str]:
@@ -166,7 +198,8 @@ def test_the_html_loads_and_runs_nothing() -> None:
         assert letter.html is not None
         seen = _Seen()
         seen.feed(letter.html)
-        assert set(seen.links) <= {f"https://auth.test/verify-email?token={TOKEN}"}
+        ours = ("verify-email?token=", "reset-password/")
+        assert set(seen.links) <= {f"https://auth.test/{path}{TOKEN}" for path in ours}
         assert not {"img", "script", "link", "style", "iframe", "form"} & set(seen.tags)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
-from tests.world import PASSWORD, Client, World
+from tests.world import PASSWORD, Client, Mail, World
 from vestibule.accounts import state
 from vestibule.accounts.models import Account
 from vestibule.kernel.database import Base
@@ -71,6 +71,7 @@ class Prepared:
         self.code = ""
         self.token = ""
         self.other = ""
+        self.reset: Mail
 
     async def make(self) -> None:
         self.ada = await self.world.member()
@@ -79,6 +80,8 @@ class Prepared:
         letter = (await self.world.mails("bob@example.org"))[-1]
         assert letter.code is not None
         self.code, self.token = letter.code, letter.token
+        await self.ada.forget()
+        self.reset = (await self.world.mails("ada@example.org"))[-1]
         entered = await self.world.browser().log_in()
         self.other = entered.json()["session"]["id"]
 
@@ -103,6 +106,17 @@ CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
     "say once more who one is": lambda p: p.ada.post("/v1/me/confirm", json={"password": PASSWORD}),
     "make a key": lambda p: p.ada.post("/v1/me/api-keys", json={"name": "x"}),
     "a wrong password": lambda p: p.world.browser().log_in(password="wrong"),
+    "a forgotten password": lambda p: p.world.browser().forget(),
+    "a forgotten password of nobody": lambda p: p.world.browser().forget("nobody@example.org"),
+    "a new password by link": lambda p: p.world.client().reset(token=p.reset.token),
+    "a new password by code": lambda p: p.world.client().reset(
+        email="ada@example.org", code=p.reset.code
+    ),
+    "a wrong code for a new password": lambda p: p.world.client().reset(
+        email="ada@example.org", code="AAAA-AAAA"
+    ),
+    "another password": lambda p: p.ada.change_password(),
+    "another password by a wrong one": lambda p: p.ada.change_password(current="wrong"),
     "a wrong code": lambda p: p.world.browser().prove(sign_up=p.handle, code="AAAA-AAAA"),
 }
 

@@ -136,6 +136,7 @@ CONTROLS = {
         '    if not await _turn(unit, account_id, "active", "disabled"):\n'
         "        return False\n"
         "    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)\n"
+        "    await ending.void_open(unit, account_id)\n"
         '    await store.end_all(unit, account_id, reason="disabled")\n'
         "    return True\n",
         '    await store.end_all(unit, account_id, reason="disabled")\n'

@@ -178,7 +178,7 @@ CONTROLS = {
         f"{_KEYS}::test_a_key_expires_and_is_listed_for_a_while",
     ),
     "holding the owner while a key is made": Control(
-        "accounts/programs.py",
+        "accounts/holding.py",
         "for held in (active, live):",
         "for held in ():",
         "tests/races/test_api_keys.py::test_no_key_is_made_once_its_owner_is_disabled",

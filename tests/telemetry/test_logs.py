@@ -46,6 +46,7 @@ async def test_a_request_is_one_line_with_its_route_and_no_secret(tmp_path: Path
             await ada.delete(f"/v1/me/sessions/{uuid4()}"),
             await ada.get("/verify-email?token=hunter2"),
             await ada.get("/reset-password/hunter2?x=hunter2"),
+            await ada.get("/nowhere/hunter2?x=hunter2"),
             await ada.request("HUNTER2", "/v1/me"),
             await ada.post("/v1/logout", json={}),
             await ada.post("/v1/login", json={"identifier": "ada", "password": "hunter2"}),
@@ -59,6 +60,7 @@ async def test_a_request_is_one_line_with_its_route_and_no_secret(tmp_path: Path
         ("GET", "/v1/me", 200),
         ("DELETE", "/v1/me/sessions/<session_id>", 404),
         ("GET", "/verify-email", 200),
+        ("GET", "/reset-password/<token>", 200),
         ("GET", None, 404),
         ("other", None, 405),
         ("POST", "/v1/logout", 204),
@@ -68,7 +70,7 @@ async def test_a_request_is_one_line_with_its_route_and_no_secret(tmp_path: Path
         answer.headers["X-Request-Id"] for answer in answers
     ]
     assert [each.get("account_id") == account_id for each in told] == [
-        *(False, True, True, True, False, False, False, True, False)
+        *(False, True, True, True, False, False, False, False, True, False)
     ]
     assert all(each["ms"] > 0 for each in told)
     written = served.errors.read_text()

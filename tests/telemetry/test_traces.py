@@ -71,6 +71,7 @@ async def test_spans_of_every_request_hold_no_secret(
         await ada.get(f"/verify-email?token={token}")
         await ada.get("/v1/me", headers={"User-Agent": "hunter2", "X-Hunter": "hunter2"})
         await ada.get("/reset-password/hunter2?a=hunter2")
+        await ada.get("/nowhere/hunter2?a=hunter2")
         await ada.delete("/v1/me/sessions/hunter2")
         await ada.request("HUNTER2", "/v1/me")
         sent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "tracestate": "a=1"}
@@ -115,9 +116,14 @@ async def test_spans_are_exported_to_where_the_variables_say(tmp_path: Path) -> 
         async with served.client() as ada:
             await ada.get("/verify-email?token=hunter2")
             await ada.get("/reset-password/hunter2")
+            await ada.get("/nowhere/hunter2")
         served.process.terminate()  # what is left is exported at the stop
         await served.process.wait()
-        assert [span.name for span in taken.spans] == ["GET /verify-email", "GET"]
+        assert [span.name for span in taken.spans] == [
+            "GET /verify-email",
+            "GET /reset-password/<token>",
+            "GET",
+        ]
         assert b"doorman" in taken.bodies[0]
         assert not [body for body in taken.bodies if b"hunter2" in body]
 

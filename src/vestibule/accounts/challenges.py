@@ -6,7 +6,7 @@ letter's link, and the code in the letter. Clear ones exist only with their hold
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, exists, func, insert, select, update
@@ -24,8 +24,9 @@ from vestibule.kernel.sealed import Sealed
 from vestibule.kernel.unit import Unit
 
 SIGN_UP = "sign_up"
-_SEAL, _CODE = "challenge", "code"
-SEALED = Sealed(Challenge, Challenge.payload, _SEAL)
+SEAL = "challenge"
+_CODE = "code"
+SEALED = Sealed(Challenge, Challenge.payload, SEAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ async def ask(
     """Write a new sign-up challenge; return the handle for the client and the keys for a letter."""
     challenge_id = uuid7()
     handle, handle_digest = opaque.issue(Purpose.SIGN_UP)
-    keys, columns = _new_keys(unit, challenge_id)
+    keys, columns = new_keys(unit, challenge_id, unit.settings.sign_up_lifetime)
     payload = json.dumps(asdict(wanted)).encode()
     await unit.session.execute(
         insert(Challenge).values(
@@ -61,7 +62,7 @@ async def ask(
             account_id=account_id,
             email_key=address.key,
             address=address.typed,
-            payload=unit.seals.seal(_SEAL, payload, row=challenge_id.bytes),
+            payload=unit.seals.seal(SEAL, payload, row=challenge_id.bytes),
             handle_digest=handle_digest,
             created_at=unit.now,
             **columns,
@@ -72,7 +73,7 @@ async def ask(
 
 async def ask_again(unit: Unit, challenge: Challenge) -> Keys | None:
     """Give an open challenge new keys, so that an older letter's are worth nothing."""
-    keys, columns = _new_keys(unit, challenge.id)
+    keys, columns = new_keys(unit, challenge.id, unit.settings.sign_up_lifetime)
     renewed = await unit.session.scalar(
         update(Challenge)
         .where(
@@ -124,7 +125,7 @@ def wanted(unit: Unit, challenge: Challenge) -> Wanted:
         ProofRefused: it was sealed under a secret that is gone, so nobody can prove it any more.
     """
     try:
-        content = unit.seals.open(_SEAL, challenge.payload or b"", row=challenge.id.bytes)
+        content = unit.seals.open(SEAL, challenge.payload or b"", row=challenge.id.bytes)
     except Unsealable:
         raise ProofRefused from None
     return Wanted(**json.loads(content))
@@ -135,7 +136,7 @@ async def sealed(unit: Unit, *, most: int) -> tuple[int, int]:
     is_open = Challenge.used_at.is_(None) & (Challenge.expires_at > unit.now)
     statement = select(Challenge).where(is_open, Challenge.payload.is_not(None)).limit(most)
     opened = [
-        unit.seals.opens(_SEAL, each.payload or b"", row=each.id.bytes)
+        unit.seals.opens(SEAL, each.payload or b"", row=each.id.bytes)
         for each in (await unit.session.scalars(statement)).all()
     ]
     return len(opened), opened.count(False)
@@ -185,7 +186,10 @@ async def prune(unit: Unit, *, most: int) -> int:
     return await remove(unit, Challenge, Challenge.expires_at, until=unit.now, most=most)
 
 
-def _new_keys(unit: Unit, challenge_id: UUID) -> tuple[Keys, dict[str, bytes | datetime]]:
+def new_keys(
+    unit: Unit, challenge_id: UUID, lifetime: timedelta
+) -> tuple[Keys, dict[str, bytes | datetime]]:
+    """Return a token and a code for a letter, and what a row keeps of them."""
     token, token_digest = opaque.issue(Purpose.LINK)
     code = opaque.code()
     message = _code_message(challenge_id, opaque.typed(code))
@@ -193,8 +197,8 @@ def _new_keys(unit: Unit, challenge_id: UUID) -> tuple[Keys, dict[str, bytes | d
         "token_digest": token_digest,
         # 40 bits under a plain digest would fall to whoever copies the database.
         "code_mac": unit.seals.mac(_CODE, message),
-        "code_expires_at": unit.now + unit.settings.code_lifetime,
-        "expires_at": unit.now + unit.settings.sign_up_lifetime,
+        "code_expires_at": unit.now + min(unit.settings.code_lifetime, lifetime),
+        "expires_at": unit.now + lifetime,
     }
     return Keys(token, code), columns
 

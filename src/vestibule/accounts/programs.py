@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import bindparam, select
 
+from vestibule.accounts import holding
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
 from vestibule.api_keys import keys
@@ -17,7 +18,6 @@ from vestibule.kernel.errors import FieldError, InvalidFields, NotSignedIn
 from vestibule.kernel.limits import API_KEYS
 from vestibule.kernel.means import Means
 from vestibule.kernel.unit import Unit
-from vestibule.sessions.models import Session
 from vestibule.throttle import counters
 from vestibule.throttle.counters import Whose
 
@@ -53,7 +53,7 @@ async def make_key(
         raise InvalidFields([_not_yours(may)])
     counted = (API_KEYS, str(account.id))
     await counters.take(unit, counted, whose=Whose(account_id=account.id))
-    if not await _holds(unit, caller):
+    if not await holding.holds(unit, caller):
         raise NotSignedIn
     made = await keys.add(
         unit,
@@ -87,24 +87,6 @@ def at_work(means: Means, key: ApiKey, account: Account) -> Program | None:
     given = scopes.given_by(account.roles, means.settings.scopes)
     # Whoever looks at roles alone must not take a key for all that its owner is.
     return Program(account.copy(roles=False), key, given.intersection(key.scopes))
-
-
-async def _holds(unit: Unit, caller: SignedIn) -> bool:
-    """Hold account and session until the unit ends, if the account is active and the session live.
-
-    In this order, as whoever disables it or changes its password has it: such a change comes before
-    this, and nothing is made, or after it, and finds what was made.
-    """
-    active = select(Account.id).where(Account.id == caller.account.id, Account.state == "active")
-    live = select(Session.id).where(
-        Session.id == caller.session.id,
-        Session.ended_at.is_(None),
-        Session.expires_at > unit.now,
-    )
-    for held in (active, live):
-        if await unit.session.scalar(held.with_for_update(key_share=True)) is None:
-            return False
-    return True
 
 
 def _not_yours(may: Collection[str]) -> FieldError:

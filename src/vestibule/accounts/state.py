@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
+from vestibule.accounts import ending
 from vestibule.accounts.models import Account
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -23,6 +24,7 @@ async def disable(unit: Unit, account_id: UUID) -> bool:
     if not await _turn(unit, account_id, "active", "disabled"):
         return False
     await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)
+    await ending.void_open(unit, account_id)
     await store.end_all(unit, account_id, reason="disabled")
     return True
 

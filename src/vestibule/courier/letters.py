@@ -1,4 +1,4 @@
-"""Every letter we write, one function each.
+"""The letters we write, one function each; those of an account's life are in `life_letters`.
 
 A letter names a template (`templates/<kind>.subject.txt`, `.txt`, `.html`) and what to fill in.
 """
@@ -12,7 +12,7 @@ from vestibule.courier.rendering import spoken
 from vestibule.kernel.means import Caller
 from vestibule.kernel.settings import Settings
 
-_NEWS = timedelta(days=3)  # how long it is worth telling somebody something
+NEWS = timedelta(days=3)  # how long it is worth telling somebody something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,7 @@ def prove_address(
         kind="prove_address",
         recipient=to,
         expires_at=expires_at,
-        words=_origin(asked_at, caller)
-        | {"link": template.replace("{token}", token), "code": code},
+        words=origin(asked_at, caller) | {"link": template.replace("{token}", token), "code": code},
     )
 
 
@@ -54,8 +53,8 @@ def already_registered(*, to: str, now: datetime, caller: Caller) -> Draft:
     return Draft(
         kind="already_registered",
         recipient=to,
-        expires_at=now + _NEWS,
-        words=_origin(now, caller),
+        expires_at=now + NEWS,
+        words=origin(now, caller),
     )
 
 
@@ -67,8 +66,8 @@ def token_replayed(
         kind="token_replayed",
         recipient=to,
         account_id=account_id,
-        expires_at=now + _NEWS,
-        words={"opened_at": _minute(opened_at), "browser": browser_name(opened_by)},
+        expires_at=now + NEWS,
+        words={"opened_at": minute(opened_at), "browser": browser_name(opened_by)},
     )
 
 
@@ -87,7 +86,7 @@ def confirm_identity(
         recipient=to,
         account_id=account_id,
         expires_at=asked_at + lifetime,
-        words=_origin(asked_at, caller) | {"code": code, "code_lifetime": spoken(lifetime)},
+        words=origin(asked_at, caller) | {"code": code, "code_lifetime": spoken(lifetime)},
         displaces=True,
     )
 
@@ -98,8 +97,8 @@ def api_key_made(*, to: str, account_id: UUID, now: datetime, caller: Caller) ->
         kind="api_key_made",
         recipient=to,
         account_id=account_id,
-        expires_at=now + _NEWS,
-        words=_origin(now, caller),
+        expires_at=now + NEWS,
+        words=origin(now, caller),
     )
 
 
@@ -130,13 +129,14 @@ def custom(
     )
 
 
-def _origin(at: datetime, caller: Caller) -> dict[str, str | None]:
+def origin(at: datetime, caller: Caller) -> dict[str, str | None]:
+    """Return when and from where something was asked for, in words of ours."""
     return {
-        "asked_at": _minute(at),
+        "asked_at": minute(at),
         "browser": browser_name(caller.user_agent),
         "network": network_name(caller.address),
     }
 
 
-def _minute(at: datetime) -> str:
+def minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

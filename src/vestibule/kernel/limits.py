@@ -79,9 +79,22 @@ LETTERS = Limit(
     counts="letters to one address that anybody can ask for; beyond it the answer stays the same "
     "and no letter leaves",
 )
+FORGOT_CLIENT = Limit(
+    "forgot_client",
+    most=60,
+    within=_HOUR,
+    from_first=True,
+    counts="passwords that one client address says are forgotten, whomever it names",
+)
 # Ten guesses at 40 bits. Counted by address, so a new sign-up or a new letter refills nothing.
 SIGN_UP_CODES = Limit(
     "sign_up_codes", most=10, within=_DAY, counts="wrong codes for the sign-ups of one address"
+)
+RESET_CODES = Limit(
+    "reset_codes",
+    most=10,
+    within=_DAY,
+    counts="wrong codes for a new password of one address, whether or not an account has it",
 )
 # Counted by challenge: only who holds a letter's link can reach it.
 SIGN_UP_PASSWORDS = Limit(
@@ -124,7 +137,9 @@ TABLE = {
         LOG_IN_ACCOUNT,
         LOG_IN_DEVICE,
         LETTERS,
+        FORGOT_CLIENT,
         SIGN_UP_CODES,
+        RESET_CODES,
         SIGN_UP_PASSWORDS,
         CONFIRMATION_CODES,
         CONFIRMATION_LETTERS,

@@ -14,6 +14,7 @@ from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.values import PlainUrl, Problems, Span, is_loopback
 
 _SHORTEST_IDLE = timedelta(minutes=5)
+_LONGEST_RESET = timedelta(hours=24)
 
 
 class Accounts(Group):
@@ -34,8 +35,17 @@ class Accounts(Group):
     sign_up_lifetime: Span = timedelta(hours=24)
     """How long the link of a sign-up letter works."""
 
+    reset_lifetime: Span = timedelta(hours=1)
+    """How long the link to a new password works. Whoever reads the mailbox in that time can take
+    the account: a longer one is more convenient, at most a day."""
+
     code_lifetime: Span = timedelta(minutes=30)
-    """How long a typed code works."""
+    """How long a typed code works; never longer than the link beside it."""
+
+    password_ends_api_keys: bool = True
+    """Remove an account's API keys when its password is changed or reset, so that whoever made one
+    with a stolen password loses it. Off: programs go on working, and so do a thief's. A reset that
+    proves an address for the first time removes them in any case."""
 
     username_change: bool = False
     """Let people change their username. The old one is free at once: whoever takes it may be
@@ -83,6 +93,8 @@ class Accounts(Group):
             self.in_development or is_loopback(asked.hostname or "")
         ):
             yield "breach_check_url", "must be https: whoever answers decides about passwords"
+        if self.reset_lifetime > _LONGEST_RESET:
+            yield "reset_lifetime", "must be at most a day"
         for idle in ("session_idle", "remember_idle"):
             if getattr(self, idle) < _SHORTEST_IDLE:
                 yield idle, "must be at least 5 minutes: the last use is written once a minute"

@@ -10,6 +10,8 @@ from vestibule.kernel import mailboxes
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import PlainUrl, Problems, is_loopback, origin_of
 
+_LINKS = ("link_sign_up", "link_password_reset")
+
 
 class Mail(Group):
     title: ClassVar = "Letters"
@@ -30,6 +32,9 @@ class Mail(Group):
     link_sign_up: str = ""
     """Where the link of a sign-up letter leads, for front ends with a page of their own:
     `https://app.example.com/welcome?token={token}`. Default: our page, `/verify-email`."""
+
+    link_password_reset: str = ""
+    """As `LINK_SIGN_UP`, for the link to a new password. Default: our page, `/reset-password/…`."""
 
     smtp_host: str = ""
     """The mail server's name."""
@@ -56,7 +61,7 @@ class Mail(Group):
     mailgun_base_url: PlainUrl = "https://api.mailgun.net"
     """`https://api.eu.mailgun.net` for domains in the EU."""
 
-    @field_validator("link_sign_up")
+    @field_validator(*_LINKS)
     @classmethod
     def _link(cls, value: str) -> str:
         if value and ("{token}" not in value or not origin_of(value)):
@@ -81,8 +86,9 @@ class Mail(Group):
             yield "mail_transport", "set smtp or mailgun"
         if not self.mail_from:
             yield "mail_from", "set the sender's address"
-        if self.link_sign_up and urlsplit(self.link_sign_up).scheme != "https":
-            yield "link_sign_up", "must be https: the link opens an account"
+        for link in _LINKS:
+            if getattr(self, link) and urlsplit(getattr(self, link)).scheme != "https":
+                yield link, "must be https: the link opens an account"
 
     def _smtp_problems(self) -> Problems:
         if not self.smtp_host:

@@ -5,6 +5,7 @@ from uuid import UUID
 from quart import Blueprint
 from quart_schema import tag, validate_querystring, validate_request, validate_response
 
+from vestibule.accounts import ending
 from vestibule.accounts.login import log_in
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import SessionUnknown
@@ -86,12 +87,12 @@ async def log_out() -> tuple[str, int]:
 async def log_out_everywhere() -> tuple[str, int]:
     """Log out everywhere
 
-    Ends every session of the account, this one too.
+    Ends every session of the account, this one too. Letters that are under way to change its
+    password or its address are worth nothing from then on.
     """
     known = await identity.signed_in()
     await current_vestibule().run(
-        lambda unit: store.end_all(unit, known.account.id, reason="logout_all"),
-        caller=identity.caller(),
+        lambda unit: ending.log_out_everywhere(unit, known.account.id), caller=identity.caller()
     )
     identity.sign_out()
     return "", 204

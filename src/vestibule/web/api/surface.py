@@ -15,6 +15,7 @@ from vestibule.web.api import (
     accounts,
     api_keys,
     confirmation,
+    passwords,
     sessions,
     tokens,
     verification,
@@ -29,7 +30,8 @@ _WEAK = {
 }
 
 
-def _weak(error: VestibuleError) -> str:
+def weak(error: VestibuleError) -> str:
+    """Say what is wrong with a password that somebody chose."""
     assert isinstance(error, errors.WeakPassword)
     return _WEAK[error.reason]
 
@@ -51,7 +53,7 @@ ANSWERS: Answers = {
     errors.IdentifierMissing: (422, "Send an email, a username, or both."),
     errors.InvalidAddress: (422, "Send one plain e-mail address, such as ada@example.org."),
     errors.InvalidUsername: (422, "Send 3 to 80 letters, digits, _, . or -."),
-    errors.WeakPassword: (422, _weak),
+    errors.WeakPassword: (422, weak),
     errors.TooManyAttempts: (429, _wait),
     errors.Busy: (503, "Too many people are logging in at this moment. Try again."),
     errors.DatabaseUnavailable: (503, "The service cannot reach its database. Try again."),
@@ -89,6 +91,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(sessions.blueprint)
     api.register_blueprint(tokens.blueprint)
     api.register_blueprint(confirmation.blueprint)
+    api.register_blueprint(passwords.blueprint)
     api.register_blueprint(api_keys.blueprint)
     api.register_blueprint(verification.blueprint)
     guard.protect(api)

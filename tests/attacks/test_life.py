@@ -1,0 +1,272 @@
+"""An account stays its owner's, whatever somebody else holds of it or began with it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from sqlalchemy import select, update
+
+from tests.attacks.conftest import PRODUCTION
+from tests.attacks.looking import CountingHasher, House, Kept, everything, face, statements
+from tests.web.api.test_passwords import forgotten
+from tests.world import NEW_PASSWORD, PASSWORD, Client, Mail, World
+from vestibule.accounts import state
+from vestibule.accounts.models import Account, Challenge
+from vestibule.sessions.models import Session
+
+V = "v@victim.test"
+RESETS = Challenge.purpose == "password_reset"
+COOKIE = "__Host-vestibule"
+NOTHING: list[object] = ["", None, 0, True, [], {"$gt": ""}, {"$ne": None}, "null", "undefined"]
+
+
+async def works(world: World, password: str) -> bool:
+    return (await world.browser().log_in(V, password)).status_code == 200
+
+
+@pytest.mark.attack("A-007")
+async def test_no_body_and_no_origin_moves_where_a_new_password_is_chosen(world: House) -> None:
+    await world.member(V)
+    for lie in ({"Origin": "https://evil.test"}, {"Referer": "https://evil.test/x"}):
+        assert (await world.client(**lie).forget(V)).status_code == 403
+    for field in ("origin", "redirect_to", "callback_url", "base_url", "link", "next"):
+        body = {"email": V, field: "https://evil.test"}
+        refused = await world.browser().post("/v1/password/forgot", json=body)
+        assert refused.json()["errors"][0]["code"] == "unknown_field"
+    for lie in ({"X-Forwarded-Host": "evil.test"}, {"Forwarded": "host=evil.test"}):
+        assert (await world.browser(**lie).forget(V)).status_code == 202
+    for letter in (await world.mails(V))[1:]:
+        assert letter.link == f"https://auth.test/reset-password/{letter.token}"
+        assert "evil" not in letter.text
+
+
+@pytest.mark.attack("A-008")
+async def test_a_letter_for_a_new_password_has_one_recipient(world: House) -> None:
+    await world.member(V)
+    before = await everything(world)
+    stranger = world.browser()
+    two = [V, "a@evil.test"]
+    for shape in (two, [two], {"0": V, "1": "a@evil.test"}, {"email": V}, [V]):
+        answer = await stranger.post("/v1/password/forgot", json={"email": shape})
+        assert answer.status_code == 422, shape
+    for body in (f"email={V}&email=a@evil.test", f"email[]={V}&email[]=a@evil.test"):
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await stranger.post("/v1/password/forgot", content=body, headers=form)
+        assert answer.status_code == 415
+    twice = f'{{"email":"{V}","email":"a@evil.test"}}'
+    json = {"Content-Type": "application/json"}
+    assert (
+        await stranger.post("/v1/password/forgot", content=twice, headers=json)
+    ).status_code == 400
+    for address in (f"{V},a@evil.test", f"{V};a@evil.test", f"{V}\r\nBcc: a@evil.test"):
+        assert (await stranger.forget(address)).status_code == 422
+    assert await everything(world) == before
+
+    asked = await stranger.post("/v1/password/forgot?email=a@evil.test", json={"email": V})
+    assert asked.status_code == 202
+    assert {mail.to for mail in await world.mails()} == {V}
+
+
+@pytest.mark.attack("A-008")
+async def test_the_letter_goes_to_the_spelling_that_signed_up(world: House) -> None:
+    """Two spellings of one mailbox here may be two elsewhere."""
+    await world.member("Vee@victim.test")
+    assert (await world.browser().forget("vee@VICTIM.test")).status_code == 202
+    assert {mail.to for mail in await world.mails()} == {"Vee@victim.test"}
+
+
+@pytest.mark.attack("A-015")
+async def test_a_step_that_is_left_out_sets_no_password(world: House) -> None:
+    """Nothing, and what looks like nothing, is nobody's letter: before one was asked for, too."""
+    ada = await world.member(V)
+    before = [(await world.rows(select(Account.password_hash)))]
+    zeros = ["0" * 64, "vlnk_", f"vlnk_{'A' * 43}", "00000000-0000-0000-0000-000000000000"]
+    for asked in (False, True):
+        if asked:
+            assert (await ada.forget(V)).status_code == 202
+        session = await world.rows(select(Session.id))
+        words = ["check_your_mail", str(session[0][0]), ada.cookies[COOKIE], V]
+        for token in [*NOTHING, *zeros, *words]:
+            for more in ({}, {"email": V}):
+                answer = await ada.post(
+                    "/v1/password/reset", json={"password": NEW_PASSWORD, "token": token} | more
+                )
+                assert answer.status_code in (400, 422), (token, more)
+        for code in [*NOTHING, "AAAA-AAAA", "2222-2222", "%", "____-____"]:
+            answer = await world.browser().post(
+                "/v1/password/reset", json={"password": NEW_PASSWORD, "email": V, "code": code}
+            )
+            assert answer.status_code in (400, 422, 429), code
+        for path in ("/reset-password/", "/reset-password/null", f"/reset-password/{zeros[0]}"):
+            page = await world.browser().post(path, data={"password": NEW_PASSWORD})
+            assert page.status_code in (400, 404, 405), path
+    assert [(await world.rows(select(Account.password_hash)))] == before
+    assert await works(world, PASSWORD)
+
+
+@pytest.mark.attack("A-015")
+async def test_a_letter_for_one_thing_is_nothing_to_another(world: House) -> None:
+    signing_up = world.browser()
+    asked = await signing_up.sign_up("new@victim.test")
+    sign_up = (await world.mails("new@victim.test"))[-1]
+    await world.member(V)
+    reset = await forgotten(world, V)
+    assert (await world.browser().reset(token=sign_up.token)).status_code == 400
+    assert (
+        await world.browser().reset(email="new@victim.test", code=sign_up.code)
+    ).status_code == 400
+    assert (await world.browser().prove(token=reset.token, password=PASSWORD)).status_code == 400
+    handle = asked.json()["sign_up"]
+    assert (await world.browser().prove(sign_up=handle, code=reset.code)).status_code == 400
+    assert (await world.browser().reset(token=reset.token)).status_code == 204
+    assert (await world.browser().prove(sign_up=handle, code=sign_up.code)).status_code == 200
+
+
+@pytest.mark.attack("A-017")
+async def test_of_many_that_use_one_letter_at_once_one_sets_the_password(world: House) -> None:
+    await world.member(V)
+    letter = await forgotten(world, V)
+    for _ in range(2):
+        assert (await world.browser().get(f"/reset-password/{letter.token}")).status_code == 200
+    many = 12
+    answers = await asyncio.gather(
+        *(
+            world.browser().reset(f"the new one, {number}", token=letter.token)
+            if number % 2
+            else world.browser().reset(f"the new one, {number}", email=V, code=letter.code)
+            for number in range(many)
+        )
+    )
+    said = Counter(each.status_code for each in answers)
+    assert said[204] == 1
+    assert set(said) <= {204, 400, 429}
+    [winner] = [number for number, each in enumerate(answers) if each.status_code == 204]
+    opened = [number for number in range(many) if await works(world, f"the new one, {number}")]
+    assert opened == [winner]
+    late = await world.browser().reset("the last one", token=letter.token)
+    unknown = await world.browser().reset("the last one", token=f"vlnk_{'x' * 43}")
+    assert face(late) == face(unknown)
+    assert not await works(world, "the last one")
+
+
+def by_reset(world: House, _owner: Client, letter: Mail) -> Awaitable[object]:
+    return world.browser().reset(token=letter.token)
+
+
+def by_change(_world: House, owner: Client, _letter: Mail) -> Awaitable[object]:
+    return owner.change_password()
+
+
+Act = Callable[[House, Client, Mail], Awaitable[object]]
+
+
+@pytest.mark.attack("A-031")
+@pytest.mark.parametrize("act", [by_reset, by_change])
+async def test_nothing_that_was_stolen_outlives_a_new_password(world: House, act: Act) -> None:
+    owner = await world.member(V)
+    entered = (await world.client().log_in(V, deliver="tokens")).json()
+    remembered = world.browser()
+    assert (await remembered.log_in(V, remember=True)).status_code == 200
+    made = (await owner.post("/v1/me/api-keys", json={"name": "planted"})).json()
+    older = await forgotten(world, V)
+    letter = older if act is by_change else await forgotten(world, V)
+    thieves = [
+        world.browser(Cookie=f"{COOKIE}={owner.cookies[COOKIE]}"),
+        world.browser(Cookie=f"{COOKIE}={remembered.cookies[COOKIE]}"),
+        world.client(Authorization=f"Bearer {entered['access_token']}"),
+        world.client(Authorization=f"Bearer {made['key']}"),
+    ]
+    for thief in thieves:
+        assert (await thief.get("/v1/me")).status_code == 200
+    await act(world, owner, letter)
+    assert await works(world, NEW_PASSWORD)
+    for thief in thieves:
+        assert (await thief.get("/v1/me")).status_code == 401
+        assert (await thief.post("/v1/me/api-keys", json={"name": "x"})).status_code == 401
+        assert (await thief.change_password("mine from now on")).status_code == 401
+    stale = {"refresh_token": entered["refresh_token"]}
+    assert (await world.client().post("/v1/tokens/refresh", json=stale)).status_code == 401
+    assert (await world.browser().reset("mine from now on", token=older.token)).status_code == 400
+    assert await works(world, NEW_PASSWORD)
+
+
+async def change(world: House, owner: Client) -> None:
+    assert (await owner.change_password()).status_code == 200
+
+
+async def another_letter(world: House, _owner: Client) -> None:
+    await forgotten(world, V)
+
+
+async def another_letter_that_is_used(world: House, _owner: Client) -> None:
+    newer = await forgotten(world, V)
+    assert (await world.browser().reset(token=newer.token)).status_code == 204
+
+
+async def shut_and_open(world: House, _owner: Client) -> None:
+    [(account,)] = await world.rows(select(Account.id))
+    await world.vestibule.run(lambda unit: state.disable(unit, account))
+    await world.vestibule.run(lambda unit: state.enable(unit, account))
+
+
+async def log_out_everywhere(_world: House, owner: Client) -> None:
+    assert (await owner.post("/v1/logout-all")).status_code == 204
+
+
+@pytest.mark.attack("A-038")
+@pytest.mark.parametrize(
+    "happening",
+    [change, another_letter, another_letter_that_is_used, shut_and_open, log_out_everywhere],
+)
+async def test_a_letter_is_dead_after_whatever_changes_the_account(
+    world: House, happening: Callable[[House, Client], Awaitable[None]]
+) -> None:
+    owner = await world.member(V)
+    letter = await forgotten(world, V)
+    [(first,)] = await world.rows(select(Challenge.id).where(RESETS))
+    await happening(world, owner)
+    # By itself, and not only because the password is another one.
+    still_open = select(Challenge.id).where(Challenge.id == first, Challenge.used_at.is_(None))
+    assert await world.rows(still_open) == []
+    answer = await world.browser().reset("mine from now on", token=letter.token)
+    assert (answer.status_code, answer.json()["code"]) == (400, "proof_refused")
+    by_code = await world.browser().reset("mine from now on", email=V, code=letter.code)
+    assert by_code.status_code == 400
+    assert not await works(world, "mine from now on")
+    fresh = await forgotten(world, V)
+    assert (await world.browser().reset("the third of them", token=fresh.token)).status_code == 204
+
+
+@pytest.mark.attack("A-047")
+@pytest.mark.attack("A-048")
+async def test_a_forgotten_password_costs_and_says_the_same_for_everybody(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Same answer, same statements, same hashes, and one letter each."""
+    hasher = CountingHasher()
+    async with House.running(
+        database_url, tmp_path, hasher=hasher, transport=Kept(), **PRODUCTION
+    ) as made:
+        world = cast(House, made)
+        await world.member(V)
+        await world.member("shut@victim.test")
+        async with world.vestibule.unit() as unit:
+            shut = update(Account).where(Account.email == "shut@victim.test")
+            await unit.session.execute(shut.values(state="disabled"))
+        seen = []
+        for email in (V, "shut@victim.test", "nobody@victim.test"):
+            before, posted = hasher.work, len(await world.mails(email))
+            with statements(world) as said:
+                answer = await world.browser().forget(email)
+            asked = hasher.work
+            letters = len(await world.mails(email)) - posted
+            with statements(world) as tried:
+                refused = await world.browser().reset(email=email, code="2222-2222")
+            spent = (hasher.work[0] - before[0], hasher.work[1] - before[1])
+            assert asked == before
+            seen.append((face(answer), said, letters, face(refused), tried, spent))
+        assert seen[0] == seen[1] == seen[2]
+        assert seen[0][2] == 1
