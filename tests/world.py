@@ -26,6 +26,7 @@ GENEROUS = ", ".join(
         "log_in_device",
         "letters",
         "forgot_client",
+        "provider_client",
         "api_keys",
         "requests",
     )

@@ -16,6 +16,9 @@ from vestibule.api_keys.keys import Uses
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
+from vestibule.federation.choose import Providers
+from vestibule.federation.choose import choose as choose_providers
+from vestibule.federation.discovery import Discoveries
 from vestibule.kernel import migrations
 from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock, SystemClock
@@ -86,7 +89,12 @@ class Vestibule:
             counters_here=InMemory(),
             memory=memory,
             touched=set(),
-            parts={KeyRing: KeyRing(), Uses: Uses()},
+            parts={
+                KeyRing: KeyRing(),
+                Uses: Uses(),
+                Discoveries: Discoveries(),
+                Providers: choose_providers(settings),
+            },
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)

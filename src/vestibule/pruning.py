@@ -10,6 +10,7 @@ from typing import Protocol
 from vestibule.accounts import challenges
 from vestibule.api_keys import keys as api_keys
 from vestibule.courier import outbox
+from vestibule.federation import spent
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.means import Means
 from vestibule.kernel.running import running
@@ -38,6 +39,7 @@ FLOWS: Mapping[str, Flow] = {
     "counters": counters.prune,
     "signing_keys": keys.prune,
     "api_keys": api_keys.prune,
+    "spent": spent.prune,
 }
 
 

@@ -15,6 +15,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.architecture.source import dotted, modules, tree
+from tests.federation.conftest import opened
+from tests.federation.conversations import WITH_PROVIDERS
 from tests.postgres import server
 from tests.world import World
 from vestibule import VestibuleError, web
@@ -212,7 +214,7 @@ UNREACHABLE = {
 
 
 def test_every_error_has_its_conversation() -> None:
-    assert set(CONVERSATIONS) | ELSEWHERE | UNREACHABLE == EVERY
+    assert set(CONVERSATIONS) | set(WITH_PROVIDERS) | ELSEWHERE | UNREACHABLE == EVERY
 
 
 def assert_is(response: httpx.Response, error: type[VestibuleError]) -> None:
@@ -234,6 +236,14 @@ async def test_what_a_stranger_is_told(
 ) -> None:
     async with World.running(sqlite_url, tmp_path) as world:
         assert_is(await CONVERSATIONS[error](world), error)
+
+
+@pytest.mark.parametrize("error", WITH_PROVIDERS, ids=lambda error: error.code)
+async def test_what_is_told_to_whoever_signs_in_with_a_provider(
+    error: type[VestibuleError], sqlite_url: str, tmp_path: Path
+) -> None:
+    async with opened(sqlite_url, tmp_path) as house:
+        assert_is(await WITH_PROVIDERS[error](house), error)
 
 
 async def test_what_a_stranger_is_told_while_too_many_log_in(

@@ -28,7 +28,7 @@ class LoggedIn:
 
     account: Account
     opened: store.Opened
-    device: str
+    device: str | None
     tokens: Tokens | None = None
 
 

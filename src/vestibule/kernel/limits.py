@@ -86,6 +86,13 @@ FORGOT_CLIENT = Limit(
     from_first=True,
     counts="passwords that one client address says are forgotten, whomever it names",
 )
+PROVIDER_CLIENT = Limit(
+    "provider_client",
+    most=120,
+    within=_HOUR,
+    from_first=True,
+    counts="sign-ins with a provider that come back from one client address",
+)
 # Ten guesses at 40 bits. Counted by address, so a new sign-up or a new letter refills nothing.
 SIGN_UP_CODES = Limit(
     "sign_up_codes", most=10, within=_DAY, counts="wrong codes for the sign-ups of one address"
@@ -138,6 +145,7 @@ TABLE = {
         LOG_IN_DEVICE,
         LETTERS,
         FORGOT_CLIENT,
+        PROVIDER_CLIENT,
         SIGN_UP_CODES,
         RESET_CODES,
         SIGN_UP_PASSWORDS,

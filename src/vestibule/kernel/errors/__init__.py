@@ -3,6 +3,7 @@
     VestibuleError
     ├── Refusal                 the answer is no, and what was written while finding out stays
     │   ├── BadCredentials
+    │   ├── NoAccount
     │   ├── ProofRefused
     │   └── TokenRefused
     ├── BadInput                the request cannot be understood
@@ -26,6 +27,13 @@
     ├── ReauthenticationRequired
     ├── SessionRequired
     ├── NoCodeByLetter
+    ├── ProviderUnknown
+    ├── StateRefused
+    ├── ProviderRefused
+    ├── ProviderFailed
+    ├── IdentityUnknown
+    ├── IdentityTaken
+    ├── LastWayIn
     ├── TooManyApiKeys
     ├── RoleUnknown
     ├── SessionUnknown
@@ -67,6 +75,16 @@ from vestibule.kernel.errors.existence import (
     TooManyApiKeys,
     UsernameTaken,
 )
+from vestibule.kernel.errors.federation import (
+    IdentityTaken,
+    IdentityUnknown,
+    LastWayIn,
+    NoAccount,
+    ProviderFailed,
+    ProviderRefused,
+    ProviderUnknown,
+    StateRefused,
+)
 from vestibule.kernel.errors.reading import (
     FieldError,
     IdentifierMissing,
@@ -98,13 +116,20 @@ __all__ = (
     "FieldError",
     "HttpsRequired",
     "IdentifierMissing",
+    "IdentityTaken",
+    "IdentityUnknown",
     "InvalidAddress",
     "InvalidFields",
     "InvalidUsername",
+    "LastWayIn",
     "MalformedBody",
+    "NoAccount",
     "NoCodeByLetter",
     "NotSignedIn",
     "ProofRefused",
+    "ProviderFailed",
+    "ProviderRefused",
+    "ProviderUnknown",
     "ReauthenticationRequired",
     "Refusal",
     "RoleRequired",
@@ -113,6 +138,7 @@ __all__ = (
     "SessionRequired",
     "SessionUnknown",
     "SigningKeyUnknown",
+    "StateRefused",
     "TokenRefused",
     "TooManyApiKeys",
     "TooManyAttempts",
