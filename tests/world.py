@@ -26,6 +26,7 @@ GENEROUS = ", ".join(
         "log_in_device",
         "letters",
         "forgot_client",
+        "address_changes",
         "api_keys",
         "requests",
     )

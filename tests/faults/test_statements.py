@@ -72,6 +72,8 @@ class Prepared:
         self.token = ""
         self.other = ""
         self.reset: Mail
+        self.address: Mail
+        self.undo: Mail
 
     async def make(self) -> None:
         self.ada = await self.world.member()
@@ -80,6 +82,10 @@ class Prepared:
         letter = (await self.world.mails("bob@example.org"))[-1]
         assert letter.code is not None
         self.code, self.token = letter.code, letter.token
+        await self.world.member("eve@example.org")
+        await self.ada.post("/v1/me/email", json={"email": "new@example.org"})
+        self.undo = (await self.world.mails("ada@example.org"))[-1]
+        self.address = (await self.world.mails("new@example.org"))[-1]
         await self.ada.forget()
         self.reset = (await self.world.mails("ada@example.org"))[-1]
         entered = await self.world.browser().log_in()
@@ -117,6 +123,24 @@ CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
     ),
     "another password": lambda p: p.ada.change_password(),
     "another password by a wrong one": lambda p: p.ada.change_password(current="wrong"),
+    "ask for another address": lambda p: p.ada.post(
+        "/v1/me/email", json={"email": "cleo@example.org"}
+    ),
+    "ask for a taken address": lambda p: p.ada.post(
+        "/v1/me/email", json={"email": "eve@example.org"}
+    ),
+    "another address by code": lambda p: p.ada.post(
+        "/v1/email/confirmation", json={"code": p.address.code}
+    ),
+    "another address by link": lambda p: p.world.browser().post(
+        "/v1/email/confirmation", json={"token": p.address.token, "password": PASSWORD}
+    ),
+    "a wrong code for another address": lambda p: p.ada.post(
+        "/v1/email/confirmation", json={"code": "AAAA-AAAA"}
+    ),
+    "the former address": lambda p: p.world.browser().post(
+        "/v1/email/undo", json={"token": p.undo.token}
+    ),
     "a wrong code": lambda p: p.world.browser().prove(sign_up=p.handle, code="AAAA-AAAA"),
 }
 
@@ -160,7 +184,7 @@ async def test_a_fault_while_an_account_is_shut_or_opened_changes_nothing(
     world: World, act: str
 ) -> None:
     await Prepared(world).make()
-    [(account,)] = await world.rows(select(Account.id))
+    [(account,)] = await world.rows(select(Account.id).where(Account.email == "ada@example.org"))
     if act == "enable":
         await world.vestibule.run(lambda unit: state.disable(unit, account))
     before, number = await everything(world), 0

@@ -39,6 +39,13 @@ class Accounts(Group):
     """How long the link to a new password works. Whoever reads the mailbox in that time can take
     the account: a longer one is more convenient, at most a day."""
 
+    address_lifetime: Span = timedelta(hours=24)
+    """How long the link that proves a new address works."""
+
+    address_undo_lifetime: Span = timedelta(days=7)
+    """How long the former address can take an account back after a change of address. A longer time
+    helps whoever notices late, and whoever gets hold of a mailbox that was given up."""
+
     code_lifetime: Span = timedelta(minutes=30)
     """How long a typed code works; never longer than the link beside it."""
 

@@ -13,6 +13,7 @@ from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
 from vestibule.web.api import (
     accounts,
+    address,
     api_keys,
     confirmation,
     passwords,
@@ -92,6 +93,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(tokens.blueprint)
     api.register_blueprint(confirmation.blueprint)
     api.register_blueprint(passwords.blueprint)
+    api.register_blueprint(address.blueprint)
     api.register_blueprint(api_keys.blueprint)
     api.register_blueprint(verification.blueprint)
     guard.protect(api)

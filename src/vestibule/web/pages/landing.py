@@ -11,7 +11,7 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
-from vestibule.web.pages import reset
+from vestibule.web.pages import address, reset
 from vestibule.web.pages.rendering import page
 
 
@@ -81,6 +81,7 @@ def blueprint() -> Blueprint:
     landing.record_once(identity.needed)
     speak(landing, ANSWERS, _wrong)
     reset.add(landing)
+    address.add(landing)
 
     @landing.get("/verify-email")
     @hide
