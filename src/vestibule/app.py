@@ -14,6 +14,7 @@ from vestibule.web.api import wellknown
 from vestibule.web.arrival import ASGI
 from vestibule.web.gate import Gate
 from vestibule.web.guard import add_headers
+from vestibule.web.myself import Myself
 from vestibule.web.pages import landing
 
 
@@ -51,7 +52,8 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.after_request(add_headers)
     speak(app, api.ANSWERS)
     # As Quart's page on middleware says.
-    app.asgi_app = arrival.made_readable(app.asgi_app)  # type: ignore[method-assign, assignment]
+    readable = arrival.made_readable(app.asgi_app)
+    app.asgi_app = Myself(readable, vestibule)  # type: ignore[method-assign]
     told = _without_websockets(telemetry.attach(app, vestibule))
     app.asgi_app = Gate(told, vestibule)  # type: ignore[method-assign]
     return app

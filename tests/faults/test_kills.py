@@ -55,7 +55,7 @@ async def nothing_queued(database: Database) -> None:
 
 @pytest.mark.fault("F-01")
 @pytest.mark.fault("F-03")
-@pytest.mark.parametrize("kills, sign_ups", [(2, 30), pytest.param(MANY, 2000, marks=AT_SIZE)])
+@pytest.mark.parametrize("kills, sign_ups", [(1, 12), pytest.param(MANY, 2000, marks=AT_SIZE)])
 async def test_servers_killed_while_people_sign_up_lose_no_letter(
     database_url: str, tmp_path: Path, kills: int, sign_ups: int
 ) -> None:

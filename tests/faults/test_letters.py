@@ -15,7 +15,7 @@ from vestibule.accounts.models import Challenge
 from vestibule.courier.models import Letter
 from vestibule.kernel.database import Database
 
-ROUNDS = [4, pytest.param(200, marks=[pytest.mark.prove, pytest.mark.timeout(3000)])]
+ROUNDS = [1, pytest.param(200, marks=[pytest.mark.prove, pytest.mark.timeout(3000)])]
 
 
 def mailgun(stub: MailgunStub, database_url: str) -> dict[str, str]:

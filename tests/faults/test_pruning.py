@@ -312,7 +312,7 @@ async def test_nothing_live_is_lost_while_people_sign_up_and_log_in(world: World
 
     pruners = [asyncio.create_task(prune_on_and_on()) for _ in range(2)]
     try:
-        for round_ in range(6):
+        for round_ in range(3):
             await fill(world, 1000)
             for number in range(4):
                 await come_in(round_ * 4 + number)
@@ -320,11 +320,11 @@ async def test_nothing_live_is_lost_while_people_sign_up_and_log_in(world: World
         done.set()
         await asyncio.gather(*pruners)
     removed.append(await prune(world))
-    assert sum(each["challenges"] for each in removed) == 6000
-    assert sum(each["counters"] for each in removed) == 6000
-    assert await count(world, Session) == await count(world, Challenge) == 24
-    assert await count(world, Letter) == 48
-    assert await count(world, Counter) == 24
+    assert sum(each["challenges"] for each in removed) == 3000
+    assert sum(each["counters"] for each in removed) == 3000
+    assert await count(world, Session) == await count(world, Challenge) == 12
+    assert await count(world, Letter) == 24
+    assert await count(world, Counter) == 12
 
 
 async def test_a_count_that_is_taken_while_it_would_go_is_kept(postgres_world: World) -> None:
@@ -356,8 +356,8 @@ async def test_killed_midway_it_has_done_half_and_the_rest_is_done_the_next_time
         ada = await world.member()
         await ada.sign_up("bob@example.org")
         before = await everything(world)
-        for _ in range(5):
-            await fill(world, 2000)
+        for _ in range(3):
+            await fill(world, 1000)
         for kill in (True, False):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "vestibule", "prune"),
@@ -366,19 +366,19 @@ async def test_killed_midway_it_has_done_half_and_the_rest_is_done_the_next_time
                 stdout=asyncio.subprocess.PIPE,
             )
             if kill:
-                while await count(world, Challenge) > 9000:
+                while await count(world, Challenge) > 2000:
                     await asyncio.sleep(0.01)
                 process.kill()
             said, _ = await process.communicate()
             if kill:
-                assert 0 < await count(world, Challenge) < 9002
-                assert await count(world, Counter) == 10_001
+                assert 0 < await count(world, Challenge) < 3002
+                assert await count(world, Counter) == 3001
                 assert (await ada.get("/v1/me")).status_code == 200
         assert process.returncode == 0
         words = dict(line.split()[:2] for line in said.decode().splitlines())
         assert words["sessions"] == words["letters"] == "0"
-        assert words["counters"] == "10000"
-        assert 0 < int(words["challenges"]) <= 9000
+        assert words["counters"] == "3000"
+        assert 0 < int(words["challenges"]) <= 2000
         assert await everything(world) == before
 
 

@@ -18,9 +18,10 @@ _TOLD = f"{_FEED}::test_the_server_that_was_told_knows_at_once_whatever_it_hears
 _BY_THE_CLOCK = f"{_FEED}::test_what_is_remembered_ends_by_the_clock"
 _THIEF = f"{_FEED}::test_a_machine_whose_clock_is_wrong_calls_no_honest_tab_a_thief"
 _GATE = "tests/feed/test_gate.py"
-_ALIKE = f"{_GATE}::test_the_gate_lets_nobody_in_whom_the_service_would_not"
+_ALIKE = f"{_GATE}::test_nobody_is_known_before_quart_whom_the_service_would_not_know"
 _CONDITION = f"{_GATE}::test_a_condition_is_met_or_refused_and_never_passed_over"
 _NAMES = f"{_GATE}::test_other_names_and_what_came_in_clear_are_not_let_in"
+_MYSELF = "tests/feed/test_myself.py"
 _RETIRED = f"{_FEED}::test_a_key_that_is_retired_here_is_refused_there_within_a_second"
 
 CONTROLS = {
@@ -148,37 +149,37 @@ CONTROLS = {
         f"{_FEED}::test_a_cookie_that_was_replaced_is_not_remembered",
     ),
     "the names that the gate answers": Control(
-        "web/gate.py",
+        "web/recognition.py",
         'if read.get(b"host", b"").partition(b":")[0] not in self._hosts:',
         "if False:",
         _NAMES,
     ),
     "what came to the gate in clear": Control(
-        "web/gate.py",
+        "web/recognition.py",
         'if read.get(b"x-forwarded-proto", b"https") != b"https":',
         "if False:",
         _NAMES,
     ),
     "a key beside a cookie at the gate": Control(
-        "web/gate.py",
+        "web/recognition.py",
         "        if key is not None:\n",
         '        if key is not None and b"cookie" not in read:\n',
         _ALIKE,
     ),
     "a token beside a cookie at the gate": Control(
-        "web/gate.py",
+        "web/recognition.py",
         "        if authorization is not None:\n",
         '        if authorization is not None and b"cookie" not in read:\n',
         _ALIKE,
     ),
     "one token at the gate": Control(
-        "web/gate.py",
-        "                if name in read:\n                    return None\n",
-        "",
+        "web/recognition.py",
+        "if name in read or name in self._unread:",
+        "if name in self._unread:",
         _ALIKE,
     ),
     "the scheme of a token at the gate": Control(
-        "web/gate.py", 'if scheme.lower() != "bearer":', "if False:", _ALIKE
+        "web/recognition.py", 'if scheme.lower() != "bearer":', "if False:", _ALIKE
     ),
     "the role at the gate": Control(
         "web/gate.py", "(query and not _has_role(known.account, query))", "False", _CONDITION
@@ -212,6 +213,30 @@ CONTROLS = {
         "former.session is known.session and former.account is known.account",
         "True",
         f"{_GATE}::test_a_change_is_told_at_once_here",
+    ),
+    "what is told of an account as it was": Control(
+        "web/myself.py",
+        "made is not None and made[0] is account",
+        "made is not None",
+        f"{_MYSELF}::test_a_change_is_told_at_once",
+    ),
+    "what browsers are told, before Quart": Control(
+        "web/myself.py",
+        "self._always = guard.raw_headers(vestibule.settings)",
+        "self._always = []",
+        f"{_MYSELF}::test_who_is_remembered_is_told_the_same_before_quart",
+    ),
+    "pages of listed origins": Control(
+        "web/myself.py",
+        'unread=[b"origin"] if has_listed else []',
+        "unread=[]",
+        f"{_MYSELF}::test_pages_of_listed_origins_may_read_it_and_caches_know",
+    ),
+    "what caches are told of origins": Control(
+        "web/myself.py",
+        "        if has_listed:\n",
+        "        if False:\n",
+        f"{_MYSELF}::test_pages_of_listed_origins_may_read_it_and_caches_know",
     ),
     "an address that is proved": Control(
         "web/gate.py",

@@ -8,26 +8,24 @@ and nothing is let in here that would not be let in there.
 from typing import Any
 from uuid import UUID
 
-from vestibule.accounts import presence
 from vestibule.accounts.models import Account
 from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import Vestibule
-from vestibule.kernel.opaque import Purpose
-from vestibule.web import arrival, guard, identity
+from vestibule.web import guard
 from vestibule.web.arrival import ASGI
+from vestibule.web.guard import Headers
+from vestibule.web.recognition import Recognition
 from vestibule.web.seen import Seen
 
 PATH = "/v1/verify"
 
 _MOST = 5_000  # answers that are kept
-_READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
 _ROLE, _PLAIN = b"role=", frozenset(b"&%+;=")
 _BODY = {"type": "http.response.body", "body": b""}
-_Headers = list[tuple[bytes, bytes]]
 
 
-def told(known: SignedIn | Program) -> _Headers:
+def told(known: SignedIn | Program) -> Headers:
     """Return what a proxy hands on, in UTF-8: each header always, empty where there is nothing.
 
     A proxy that copies only what is there would let a client's own header through. An address that
@@ -50,13 +48,11 @@ class Gate:
 
     def __init__(self, app: ASGI, vestibule: Vestibule) -> None:
         self._app = app
-        self._means = vestibule.means
-        self._cookie = f"{identity.cookie_name(vestibule.settings)}=".encode()
-        said = {**guard.headers(vestibule.settings), "Content-Length": "0"}
-        self._always = [(name.lower().encode(), value.encode()) for name, value in said.items()]
-        self._hosts = {name.encode() for name in arrival.own_names(vestibule.settings) if name}
+        self._metrics = vestibule.means.metrics
+        self._recognition = Recognition(vestibule)
+        self._always = [*guard.raw_headers(vestibule.settings), (b"content-length", b"0")]
         # By session: whom they were made of, and the headers.
-        self._made: dict[UUID, tuple[SignedIn, _Headers]] = {}
+        self._made: dict[UUID, tuple[SignedIn, Headers]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: the same
         headers = None
@@ -65,51 +61,21 @@ class Gate:
         if headers is None:
             await self._app(scope, receive, send)
             return
-        self._means.metrics.let_in()
+        self._metrics.let_in()
         named = (b"x-request-id", Seen().request_id.encode())
         await send({"type": "http.response.start", "status": 200, "headers": [*headers, named]})
         await send(_BODY)
 
-    def _answer(self, headers: Any, query: bytes) -> _Headers | None:
+    def _answer(self, headers: Any, query: bytes) -> Headers | None:
         """Return what to say of who is remembered and may pass; None for the long way."""
-        read: dict[bytes, bytes] = {}
-        for name, value in headers:
-            if name in _READ:
-                if name in read:
-                    return None
-                read[name] = value
-        if read.get(b"host", b"").partition(b":")[0] not in self._hosts:
-            return None
-        if read.get(b"x-forwarded-proto", b"https") != b"https":
-            return None
-        known = self._known(read)
+        known = self._recognition.of(headers)
         if known is None or (query and not _has_role(known.account, query)):
             return None
         if isinstance(known, SignedIn):
             return self._of_person(known)
         return [*self._always, *told(known)]
 
-    def _known(self, read: dict[bytes, bytes]) -> SignedIn | Program | None:
-        """Return who is remembered: by the token or key that came along, and else by the cookie."""
-        authorization = read.get(b"authorization")
-        if authorization is not None:
-            scheme, _, token = authorization.decode("latin-1").partition(" ")
-            if scheme.lower() != "bearer":
-                return None
-            if token.startswith(Purpose.API_KEY):
-                return presence.recalled_by_api_key(self._means, token)
-            return presence.recalled_by_access_token(self._means, token.strip())
-        key = read.get(b"x-api-key")
-        if key is not None:
-            return presence.recalled_by_api_key(self._means, key.decode("latin-1"))
-        for each in read.get(b"cookie", b"").split(b";"):
-            pair = each.strip()
-            if pair.startswith(self._cookie):
-                secret = pair[len(self._cookie) :].decode("latin-1")
-                return presence.recalled_by_session(self._means, secret)
-        return None
-
-    def _of_person(self, known: SignedIn) -> _Headers:
+    def _of_person(self, known: SignedIn) -> Headers:
         """Return the headers, made once for a session and an account as they are remembered."""
         made = self._made.get(known.session.id)
         if made is not None:

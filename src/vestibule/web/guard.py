@@ -12,6 +12,8 @@ from vestibule.throttle import counters
 from vestibule.web import identity
 from vestibule.web.answers import request_id
 
+Headers = list[tuple[bytes, bytes]]  # as ASGI has them
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 _HEADERS = {
@@ -89,6 +91,12 @@ def own_origin() -> str:
 def headers(settings: Settings) -> Mapping[str, str]:
     """Return what every answer says to browsers."""
     return _HEADERS if settings.in_development else _IN_PRODUCTION
+
+
+def raw_headers(settings: Settings) -> Headers:
+    """Return the same as ASGI has it."""
+    said = headers(settings).items()
+    return [(name.lower().encode(), value.encode()) for name, value in said]
 
 
 async def add_headers(response: Response) -> Response:

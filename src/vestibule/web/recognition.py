@@ -1,0 +1,64 @@
+"""Who sends a request, read from its headers before Quart, for those whom this process remembers.
+
+It knows whoever the long way would know, or nobody: whatever is odd is left to the long way.
+"""
+
+from collections.abc import Iterable
+
+from vestibule.accounts import presence
+from vestibule.accounts.programs import Program
+from vestibule.accounts.queries import SignedIn
+from vestibule.extension import Vestibule
+from vestibule.kernel.opaque import Purpose
+from vestibule.web import arrival, identity
+
+_READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
+
+
+class Recognition:
+    """Recognises by the token or key that came along, and else by the cookie.
+
+    Args:
+        vestibule: whose people.
+        unread: headers, in lower case, that are for the long way.
+    """
+
+    def __init__(self, vestibule: Vestibule, *, unread: Iterable[bytes] = ()) -> None:
+        self._means = vestibule.means
+        self._cookie = f"{identity.cookie_name(vestibule.settings)}=".encode()
+        self._hosts = {name.encode() for name in arrival.own_names(vestibule.settings) if name}
+        self._unread = frozenset(unread)
+        self._watched = _READ | self._unread
+
+    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> SignedIn | Program | None:
+        """Return who is remembered and came to us, over https; None for the long way."""
+        read: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name in self._watched:
+                if name in read or name in self._unread:
+                    return None
+                read[name] = value
+        if read.get(b"host", b"").partition(b":")[0] not in self._hosts:
+            return None
+        if read.get(b"x-forwarded-proto", b"https") != b"https":
+            return None
+        return self._known(read)
+
+    def _known(self, read: dict[bytes, bytes]) -> SignedIn | Program | None:
+        authorization = read.get(b"authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.decode("latin-1").partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+            if token.startswith(Purpose.API_KEY):
+                return presence.recalled_by_api_key(self._means, token)
+            return presence.recalled_by_access_token(self._means, token.strip())
+        key = read.get(b"x-api-key")
+        if key is not None:
+            return presence.recalled_by_api_key(self._means, key.decode("latin-1"))
+        for each in read.get(b"cookie", b"").split(b";"):
+            pair = each.strip()
+            if pair.startswith(self._cookie):
+                secret = pair[len(self._cookie) :].decode("latin-1")
+                return presence.recalled_by_session(self._means, secret)
+        return None
