@@ -12,10 +12,12 @@ from sqlalchemy import select, update
 
 from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import CountingHasher, House, Kept, everything, face, statements
+from tests.attacks.test_accounts import ACCOUNT_FIELDS, SESSION_FIELDS
 from tests.web.api.test_passwords import forgotten
 from tests.world import NEW_PASSWORD, PASSWORD, Client, Mail, World
 from vestibule.accounts import state
 from vestibule.accounts.models import Account, Challenge
+from vestibule.pruning import prune
 from vestibule.sessions.models import Session
 
 V = "v@victim.test"
@@ -253,6 +255,115 @@ HAPPENINGS = {
     "log out everywhere": log_out_everywhere,
     "shut and open": shut_and_open,
 }
+
+
+@pytest.mark.attack("A-032")
+async def test_nothing_of_a_closed_account_lives_on_and_nobody_inherits_it(world: House) -> None:
+    owner = await world.member(V, username="victim")
+    entered = (await world.client().log_in(V, deliver="tokens")).json()
+    key = (await owner.post("/v1/me/api-keys", json={"name": "x"})).json()["key"]
+    old_id = (await owner.get("/v1/me")).json()["id"]
+    letter = await forgotten(world, V)
+    stolen = [
+        world.browser(Cookie=f"{COOKIE}={owner.cookies[COOKIE]}"),
+        world.client(Authorization=f"Bearer {entered['access_token']}"),
+        world.client(Authorization=f"Bearer {key}"),
+    ]
+
+    async def all_dead() -> None:
+        for each in stolen:
+            assert (await each.get("/v1/me")).status_code == 401
+        stale = {"refresh_token": entered["refresh_token"]}
+        assert (await world.client().post("/v1/tokens/refresh", json=stale)).status_code == 401
+        assert (await world.browser().reset(token=letter.token)).status_code == 400
+
+    assert (await owner.delete("/v1/me")).status_code == 200
+    assert not await works(world, PASSWORD)
+    await all_dead()
+    keeping = (await world.mails(V))[-1]
+    world.clock.move(timedelta(days=14))
+    assert (await prune(world.vestibule.means))["accounts"] == 1
+    await all_dead()
+
+    heir = await world.member(V, username="victim", password="the heir's own password")
+    me = (await heir.get("/v1/me")).json()
+    assert me["id"] != old_id
+    assert me["roles"] == ["user"]
+    assert len((await heir.get("/v1/me/sessions")).json()["sessions"]) == 1
+    assert (await heir.get("/v1/me/api-keys")).json()["api_keys"] == []
+    told = (await heir.get("/v1/me/export")).json()
+    assert old_id not in str(told)
+    await all_dead()
+    body = {"token": keeping.token}
+    assert (await world.browser().post("/v1/accounts/keep", json=body)).status_code == 400
+    assert not await works(world, PASSWORD)
+
+
+SENSITIVE = [
+    ("POST", "/v1/me/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+    ("POST", "/v1/me/email", {"email": "new@victim.test"}),
+    ("DELETE", "/v1/me", None),
+    ("GET", "/v1/me/export", None),
+]
+
+
+@pytest.mark.attack("A-071")
+@pytest.mark.parametrize("method, path, body", SENSITIVE)
+async def test_an_old_log_in_changes_nothing_of_how_one_logs_in(
+    world: House, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    owner = await world.member(V)
+    tokens = (await world.client().log_in(V, deliver="tokens")).json()
+    world.clock.move(timedelta(hours=2))
+    before = await everything(world, but=("sessions",))
+    again = {"refresh_token": tokens["refresh_token"]}
+    fresh = (await world.client().post("/v1/tokens/refresh", json=again)).json()
+    program = world.client(Authorization=f"Bearer {fresh['access_token']}")
+    owner.cookies.set("fresh", "1")
+    headers = {"Date": "Thu, 01 Jan 2099 00:00:00 GMT", "X-Auth-Time": "4070908800"}
+    for somebody in (owner, program):
+        await somebody.get("/v1/me")
+        answer = await somebody.request(method, path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required")
+    assert await everything(world, but=("sessions",)) == before
+    assert (await owner.post("/v1/me/confirm", json={"password": PASSWORD})).status_code == 200
+    assert (await program.request(method, path, json=body)).status_code == 403, "another session"
+    assert (await owner.request(method, path, json=body)).is_success
+
+
+@pytest.mark.attack("A-071")
+@pytest.mark.parametrize("method, path, body", SENSITIVE)
+async def test_a_key_changes_nothing_of_how_its_owner_logs_in(
+    world: House, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    owner = await world.member(V)
+    key = (await owner.post("/v1/me/api-keys", json={"name": "x"})).json()["key"]
+    answer = await world.client(**{"X-API-Key": key}).request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "session_required")
+
+
+@pytest.mark.attack("A-094")
+async def test_answers_about_an_accounts_life_hold_their_fields_and_no_others(
+    world: House,
+) -> None:
+    owner = await world.member(V)
+    asked = await owner.forget(V)
+    assert asked.json() == {"status": "check_your_mail"}
+    moving = await owner.post("/v1/me/email", json={"email": "new@victim.test"})
+    assert moving.json() == {"status": "check_your_mail"}
+    code = (await world.mails("new@victim.test"))[-1].code
+    moved = await owner.post("/v1/email/confirmation", json={"code": code})
+    assert set(moved.json()) == ACCOUNT_FIELDS
+    changed = await owner.change_password()
+    assert set(changed.json()) == {"account", "session"}
+    assert set(changed.json()["account"]) == ACCOUNT_FIELDS
+    assert set(changed.json()["session"]) == SESSION_FIELDS
+    exported = await owner.get("/v1/me/export")
+    closing = await owner.delete("/v1/me")
+    assert set(closing.json()) == {"status", "closes_at"}
+    for answer in (asked, moving, moved, changed, exported, closing):
+        for inside in ("argon2", "hash", "digest", "secret", "email_key", "payload", "nonce"):
+            assert inside not in answer.text
 
 
 @pytest.mark.attack("A-033")

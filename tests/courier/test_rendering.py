@@ -136,6 +136,19 @@ def to_former_address(
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
+def account_closing(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.account_closing(
+        given or settings(),
+        to="v@victim.test",
+        account_id=uuid7(),
+        token=TOKEN,
+        closes_at=NOW + timedelta(days=14),
+        now=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
 EVERY = (
     sign_up,
     already_registered,
@@ -148,6 +161,7 @@ EVERY = (
     address_wanted,
     partial(to_former_address, "address_change_asked"),
     partial(to_former_address, "address_changed"),
+    account_closing,
 )
 
 
@@ -243,6 +257,7 @@ def test_the_html_loads_and_runs_nothing() -> None:
             "reset-password/",
             "confirm-email?token=",
             "undo-email?token=",
+            "keep-account?token=",
         )
         assert set(seen.links) <= {f"https://auth.test/{path}{TOKEN}" for path in ours}
         assert not {"img", "script", "link", "style", "iframe", "form"} & set(seen.tags)

@@ -22,6 +22,8 @@ _ADDRESS = "tests/web/api/test_address.py"
 _LINK = f"{_ADDRESS}::test_anywhere_else_the_link_wants_the_accounts_password"
 _BACK = f"{_ADDRESS}::test_the_former_address_takes_the_account_back"
 _SHUT = f"{_ADDRESS}::test_an_account_that_was_disabled_is_not_taken_back"
+_CLOSING = "tests/web/api/test_closing.py"
+_ERASED = f"{_CLOSING}::test_erasure_leaves_nothing_but_ids_in_the_audit_log"
 _HERS = "tests/attacks/test_life.py"
 
 CONTROLS = {
@@ -260,12 +262,6 @@ CONTROLS |= {
         "",
         f"{_HERS}::test_a_letter_is_dead_after_whatever_changes_the_account",
     ),
-    "one use of the proof of an address": Control(
-        "accounts/address.py",
-        "held is None or not await proofs.spend(unit, challenge)",
-        "held is None",
-        f"{_HERS}::test_of_many_that_use_one_proof_of_an_address_at_once_one_succeeds",
-    ),
     "what was before a first proof": Control(
         "accounts/address.py",
         "    if first_proof:  # whoever opened it may have waited inside\n",
@@ -294,13 +290,10 @@ CONTROLS |= {
         "accounts/undoing.py", ' or held.state == "disabled"', "", _SHUT
     ),
     "one way back": Control(
-        "accounts/undoing.py", " or not await proofs.spend(unit, challenge)", "", _BACK
-    ),
-    "how long there is a way back": Control(
         "accounts/undoing.py",
-        "challenge is None or not challenges.is_open(unit, challenge)",
-        "challenge is None",
-        f"{_ADDRESS}::test_after_seven_days_there_is_no_way_back",
+        " or not await proofs.spend(unit, challenge)",
+        "",
+        f"{_HERS}::test_of_many_that_use_one_proof_of_an_address_at_once_one_succeeds",
     ),
     "a thief's way back": Control(
         "accounts/undoing.py",
@@ -322,6 +315,86 @@ CONTROLS |= {
         '    await ending.end_everything(unit, account.id, reason="address_undone")\n',
         "",
         _BACK,
+    ),
+}
+CONTROLS |= {
+    "a recent log-in to close the account": Control(
+        "web/api/closing.py",
+        "@requires(recent=True)\n@reading",
+        "@requires\n@reading",
+        f"{_CLOSING}::test_closing_wants_a_recent_log_in",
+    ),
+    "a recent log-in to take everything along": Control(
+        "web/api/closing.py",
+        "@requires(recent=True)\n@validate_response(ExportAnswer)",
+        "@requires\n@validate_response(ExportAnswer)",
+        f"{_CLOSING}::test_closing_wants_a_recent_log_in",
+    ),
+    "the session that closes": Control(
+        "accounts/closing.py",
+        "if not await holding.holds(unit, caller):",
+        "if False:",
+        f"{_CLOSING}::test_a_session_that_ended_meanwhile_closes_nothing",
+    ),
+    "what ends with the account": Control(
+        "accounts/closing.py",
+        '    await ending.end_everything(unit, account.id, reason="closing")\n',
+        "",
+        f"{_HERS}::test_nothing_of_a_closed_account_lives_on_and_nobody_inherits_it",
+    ),
+    "an account that is closing": Control(
+        "accounts/closing.py",
+        '        or account.state != "closing"\n',
+        "",
+        f"{_CLOSING}::test_a_way_back_keeps_nothing_that_is_not_closing",
+    ),
+    "one way to keep it": Control(
+        "accounts/closing.py",
+        "        or not await proofs.spend(unit, challenge)\n",
+        "",
+        f"{_CLOSING}::test_a_way_back_is_spent_once",
+    ),
+    "when it is erased": Control(
+        "accounts/closing.py",
+        ", Account.closes_at <= unit.now)",
+        ")",
+        f"{_CLOSING}::test_the_grace_is_as_the_settings_say",
+    ),
+    "details of the audit log": Control(
+        "accounts/closing.py",
+        "        delete(Detail).where(Detail.entry_id.in_(about)),\n",
+        "",
+        _ERASED,
+    ),
+    "details that name an address": Control(
+        "accounts/closing.py",
+        "        delete(Detail).where(Detail.identifier.in_(called)),\n",
+        "",
+        _ERASED,
+    ),
+    "letters to an address": Control(
+        "accounts/closing.py",
+        "        delete(Letter).where(Letter.recipient.in_(called)),\n",
+        "",
+        _ERASED,
+    ),
+    "how many are erased at once": Control(
+        "accounts/closing.py",
+        "        .limit(most)\n",
+        "",
+        f"{_CLOSING}::test_many_are_erased_in_small_steps_and_nobody_else",
+    ),
+    "whose rows an export holds": Control(
+        "accounts/export.py",
+        "section.owner == account_id",
+        "section.owner.is_not(None)",
+        f"{_CLOSING}::test_an_export_holds_what_is_stored_and_no_secret",
+    ),
+    "whose entries an export holds": Control(
+        "accounts/export.py",
+        "        .where(Entry.account_id == account_id)\n",
+        "",
+        f"{_CLOSING}::test_an_export_holds_what_is_stored_and_no_secret",
     ),
 }
 

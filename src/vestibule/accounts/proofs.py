@@ -34,6 +34,7 @@ class Proof(StrEnum):
     RESET = "password_reset"
     CHANGE = "address_change"
     UNDO = "address_undo"
+    KEEP = "account_keep"
 
 
 async def ask(

@@ -38,6 +38,7 @@ async def undo_change(unit: Unit, *, token: str) -> Account:
         held,
         former,
         state="active",
+        closes_at=None,  # the thief may have closed it
         password_hash=None,
         password_changed_at=unit.now,
     )

@@ -121,3 +121,25 @@ def to_former_address(
             "link_lifetime": spoken(settings.address_undo_lifetime),
         },
     )
+
+
+def account_closing(
+    settings: Settings,
+    *,
+    to: str,
+    account_id: UUID,
+    token: str,
+    closes_at: datetime,
+    now: datetime,
+    caller: Caller,
+) -> Draft:
+    """Tells an owner when the account will be erased, and how to keep it."""
+    link = settings.link_account_keep or f"{settings.base_url}/keep-account?token={{token}}"
+    return Draft(
+        kind="account_closing",
+        recipient=to,
+        account_id=account_id,
+        expires_at=closes_at,
+        words=origin(now, caller)
+        | {"link": link.replace("{token}", token), "closes_at": minute(closes_at)},
+    )

@@ -49,6 +49,10 @@ class Accounts(Group):
     code_lifetime: Span = timedelta(minutes=30)
     """How long a typed code works; never longer than the link beside it."""
 
+    closing_grace: Span = timedelta(days=14)
+    """How long an account that its owner closed can be kept by the link of a letter; then `prune`
+    erases it. A shorter time leaves less to whoever regrets it, or was closed out by a thief."""
+
     password_ends_api_keys: bool = True
     """Remove an account's API keys when its password is changed or reset, so that whoever made one
     with a stolen password loses it. Off: programs go on working, and so do a thief's. A reset that

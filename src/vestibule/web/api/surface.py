@@ -15,6 +15,7 @@ from vestibule.web.api import (
     accounts,
     address,
     api_keys,
+    closing,
     confirmation,
     passwords,
     sessions,
@@ -94,6 +95,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(confirmation.blueprint)
     api.register_blueprint(passwords.blueprint)
     api.register_blueprint(address.blueprint)
+    api.register_blueprint(closing.blueprint)
     api.register_blueprint(api_keys.blueprint)
     api.register_blueprint(verification.blueprint)
     guard.protect(api)

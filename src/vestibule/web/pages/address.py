@@ -10,8 +10,8 @@ from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import identity, reading
-from vestibule.web.answers import Answers, envelope_headers
-from vestibule.web.pages.rendering import page
+from vestibule.web.answers import Answers
+from vestibule.web.pages.rendering import button, page
 
 _SHARED: Answers = {
     errors.AddressTaken: (409, "Another account has this address by now."),
@@ -91,7 +91,7 @@ def add(landing: Blueprint) -> None:
 def _confirmation(
     token: str, *, ask_password: bool, error: VestibuleError | None = None
 ) -> Response:
-    return _button(
+    return button(
         _CONFIRMING,
         error,
         title="Confirm your new address",
@@ -104,7 +104,7 @@ def _confirmation(
 
 
 def _undoing(token: str, *, error: VestibuleError | None = None) -> Response:
-    return _button(
+    return button(
         _UNDOING,
         error,
         title="Take your account back",
@@ -114,8 +114,3 @@ def _undoing(token: str, *, error: VestibuleError | None = None) -> Response:
         token=token,
         ask_password=False,
     )
-
-
-def _button(answers: Answers, error: VestibuleError | None, **words: object) -> Response:
-    status, wrong = answers[type(error)] if error else (200, None)
-    return envelope_headers(page("button.html", status, wrong=wrong, **words), error)
