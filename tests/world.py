@@ -27,6 +27,7 @@ GENEROUS = ", ".join(
         "letters",
         "forgot_client",
         "provider_client",
+        "address_changes",
         "api_keys",
         "requests",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
-from vestibule.accounts import challenges
+from vestibule.accounts import challenges, closing
 from vestibule.api_keys import keys as api_keys
 from vestibule.courier import outbox
 from vestibule.federation import spent
@@ -33,6 +33,7 @@ class Flow(Protocol):
 
 
 FLOWS: Mapping[str, Flow] = {
+    "accounts": closing.erase,
     "sessions": store.prune,
     "challenges": challenges.prune,
     "letters": outbox.prune,

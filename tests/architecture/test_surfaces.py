@@ -167,6 +167,14 @@ async def no_letter_needed(world: World) -> httpx.Response:
     return await (await world.member()).post("/v1/me/confirm/letters")
 
 
+async def taken_meanwhile(world: World) -> httpx.Response:
+    ada = await world.member()
+    await ada.post("/v1/me/email", json={"email": "bob@example.org"})
+    code = (await world.mails("bob@example.org"))[-1].code
+    await world.member("bob@example.org")
+    return await ada.post("/v1/email/confirmation", json={"code": code})
+
+
 async def another_site(world: World) -> httpx.Response:
     return await world.client(Origin="https://evil.example").log_in()
 
@@ -187,6 +195,7 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.WeakPassword: short_password,
     errors.TooManyAttempts: eleven_guesses,
     errors.UsernameTaken: taken_username,
+    errors.AddressTaken: taken_meanwhile,
     errors.NotSignedIn: a_stranger,
     errors.TokenRefused: no_refresh_token,
     errors.SessionUnknown: no_such_session,
@@ -200,10 +209,8 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# Told to administrators, for strangers get the answer of a free address; in production alone; on a
-# host's routes; and on the command line.
+# In production alone; on a host's routes; and on the command line.
 UNREACHABLE = {
-    errors.AddressTaken,
     errors.HttpsRequired,
     errors.AddressNotProved,
     errors.RoleRequired,

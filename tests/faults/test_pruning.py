@@ -33,6 +33,7 @@ NOTHING = {
     "challenges": 0,
     "letters": 0,
     "counters": 0,
+    "accounts": 0,
     "signing_keys": 0,
     "api_keys": 0,
     "spent": 0,
@@ -241,7 +242,7 @@ async def test_it_goes_in_small_steps(world: World, monkeypatch: pytest.MonkeyPa
             "letters": 1,
             "counters": 10,
         }
-    assert len(steps) == 3 + 3 + 1 + 3 + 1 + 1 + 1
+    assert len(steps) == 1 + 3 + 3 + 1 + 3 + 1 + 1 + 1
     assert await prune(world) == NOTHING
 
 

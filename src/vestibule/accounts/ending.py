@@ -8,7 +8,7 @@ from vestibule.api_keys import keys
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
-_OPEN = (Proof.RESET,)
+_OPEN = (Proof.RESET, Proof.CHANGE)
 
 
 async def end_everything(

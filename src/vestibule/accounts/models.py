@@ -24,7 +24,15 @@ STATES = ("active", "disabled", "closing")
 
 class Account(Base):
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint(f"state IN {STATES}", name="state"),)
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", name="state"),
+        Index(
+            None,
+            "closes_at",
+            postgresql_where=text("closes_at IS NOT NULL"),
+            sqlite_where=text("closes_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str | None] = mapped_column(String(254))
@@ -39,6 +47,7 @@ class Account(Base):
     picture: Mapped[str | None] = mapped_column(String(2000))
     profile: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: a host's own fields
     state: Mapped[str] = mapped_column(String(10))
+    closes_at: Mapped[datetime | None]  # when one that is closing is erased
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

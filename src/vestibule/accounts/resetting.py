@@ -16,6 +16,7 @@ from vestibule.accounts import (
     queries,
 )
 from vestibule.accounts.models import Account, Challenge
+from vestibule.accounts.names import Address
 from vestibule.accounts.proofs import Proof
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -60,11 +61,17 @@ async def forget_password(unit: Unit, *, email: str) -> None:
     if not may_write:  # the last letter goes on working
         await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
         return
+    await write_letter(unit, address, account)
+
+
+async def write_letter(unit: Unit, address: Address, account: Account | None) -> None:
+    """Post a link and a code to `account`, or to nobody's address that there is none."""
+    await proofs.void_of_address(unit, Proof.RESET, address.key)
     keys = await proofs.ask(
         unit,
         Proof.RESET,
         address,
-        account_id=account_id,
+        account_id=account.id if account else None,
         lifetime=unit.settings.reset_lifetime,
         bound={_BOUND: proofs.moment(account.password_changed_at) if account else None},
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Table, insert
+from sqlalchemy import ForeignKey, Index, String, Table, insert, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.audit.events import Event
@@ -15,7 +15,15 @@ from vestibule.kernel.unit import Unit
 
 class Entry(Base):
     __tablename__ = "audit_entries"
-    __table_args__ = (Index(None, "account_id", "at"),)
+    __table_args__ = (
+        Index(None, "account_id", "at"),
+        Index(
+            None,
+            "actor_id",
+            postgresql_where=text("actor_id IS NOT NULL"),
+            sqlite_where=text("actor_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime]
@@ -34,7 +42,7 @@ class Detail(Base):
     entry_id: Mapped[UUID] = mapped_column(ForeignKey(Entry.id), primary_key=True)
     address: Mapped[str | None] = mapped_column(String(64))
     user_agent: Mapped[str | None] = mapped_column(String(400))
-    identifier: Mapped[str | None] = mapped_column(String(400))
+    identifier: Mapped[str | None] = mapped_column(String(400), index=True)
 
 
 async def record(

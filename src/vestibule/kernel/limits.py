@@ -103,6 +103,15 @@ RESET_CODES = Limit(
     within=_DAY,
     counts="wrong codes for a new password of one address, whether or not an account has it",
 )
+ADDRESS_CODES = Limit(
+    "address_codes", most=10, within=_DAY, counts="wrong codes for one address that is to be new"
+)
+ADDRESS_CHANGES = Limit(
+    "address_changes",
+    most=5,
+    within=_HOUR,
+    counts="changes of its address that one account asks for; two letters leave for each",
+)
 # Counted by challenge: only who holds a letter's link can reach it.
 SIGN_UP_PASSWORDS = Limit(
     "sign_up_passwords", most=10, within=_DAY, counts="wrong passwords at the link of one letter"
@@ -148,6 +157,8 @@ TABLE = {
         PROVIDER_CLIENT,
         SIGN_UP_CODES,
         RESET_CODES,
+        ADDRESS_CODES,
+        ADDRESS_CHANGES,
         SIGN_UP_PASSWORDS,
         CONFIRMATION_CODES,
         CONFIRMATION_LETTERS,

@@ -39,8 +39,19 @@ class Accounts(Group):
     """How long the link to a new password works. Whoever reads the mailbox in that time can take
     the account: a longer one is more convenient, at most a day."""
 
+    address_lifetime: Span = timedelta(hours=24)
+    """How long the link that proves a new address works."""
+
+    address_undo_lifetime: Span = timedelta(days=7)
+    """How long the former address can take an account back after a change of address. A longer time
+    helps whoever notices late, and whoever gets hold of a mailbox that was given up."""
+
     code_lifetime: Span = timedelta(minutes=30)
     """How long a typed code works; never longer than the link beside it."""
+
+    closing_grace: Span = timedelta(days=14)
+    """How long an account that its owner closed can be kept by the link of a letter; then `prune`
+    erases it. A shorter time leaves less to whoever regrets it, or was closed out by a thief."""
 
     password_ends_api_keys: bool = True
     """Remove an account's API keys when its password is changed or reset, so that whoever made one

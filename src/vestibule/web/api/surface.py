@@ -13,7 +13,9 @@ from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
 from vestibule.web.api import (
     accounts,
+    address,
     api_keys,
+    closing,
     confirmation,
     identities,
     oauth,
@@ -114,6 +116,8 @@ def blueprint() -> Blueprint:
     api.register_blueprint(tokens.blueprint)
     api.register_blueprint(confirmation.blueprint)
     api.register_blueprint(passwords.blueprint)
+    api.register_blueprint(address.blueprint)
+    api.register_blueprint(closing.blueprint)
     api.register_blueprint(api_keys.blueprint)
     api.register_blueprint(oauth.blueprint)
     api.register_blueprint(identities.blueprint)

@@ -11,7 +11,7 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
-from vestibule.web.pages import reset, sign_in
+from vestibule.web.pages import address, keeping, reset, sign_in
 from vestibule.web.pages.rendering import page
 
 
@@ -90,6 +90,8 @@ def blueprint() -> Blueprint:
     speak(landing, ANSWERS, _wrong)
     reset.add(landing)
     sign_in.add(landing)
+    address.add(landing)
+    keeping.add(landing)
 
     @landing.get("/verify-email")
     @hide
