@@ -5,6 +5,7 @@ import pytest
 from tests.architecture.source import PACKAGE
 from tests.prove import (
     test_controls,
+    test_federation_controls,
     test_feed_controls,
     test_life_controls,
     test_role_controls,
@@ -14,6 +15,7 @@ from tests.prove import (
 
 TABLES = (
     test_controls,
+    test_federation_controls,
     test_feed_controls,
     test_life_controls,
     test_role_controls,

@@ -7,6 +7,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any  # Any: JSON
 from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
@@ -16,6 +17,11 @@ from joserfc.jwk import ECKey, Key, RSAKey
 
 CLIENT, SECRET = "our client", "a%b:c d+"
 MISSING = object()  # in place of a claim: take it out
+
+
+@cache  # made once: it takes longer than most tests
+def rsa(kid: str, *, whose: str = "theirs") -> Key:
+    return RSAKey.generate_key(2048, {"kid": kid})
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Provider:
     """`claims`, `header` and `more` change ID token and userinfo; `said` answers a path instead."""
 
     issuer: str = ""
-    keys: list[Key] = field(default_factory=lambda: [_rsa("first")])
+    keys: list[Key] = field(default_factory=lambda: [rsa("first")])
     signs_with: Key | None = None  # other than the first that it publishes
     algorithm: str = "RS256"
     claims: dict[str, Any] = field(default_factory=dict)
@@ -170,13 +176,6 @@ async def providing(**given: Any) -> AsyncIterator[Provider]:
 
 def elliptic(kid: str) -> Key:
     return ECKey.generate_key("P-256", {"kid": kid})
-
-
-def _rsa(kid: str) -> Key:
-    return RSAKey.generate_key(2048, {"kid": kid})
-
-
-rsa = _rsa
 
 
 def _public(key: Key) -> dict[str, Any]:

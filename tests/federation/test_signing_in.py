@@ -239,3 +239,24 @@ async def test_the_password_still_works_beside_an_identity(house: House) -> None
     await house.sign_in(house.browser(), **VERIFIED)
     assert (await ada.log_in(password=PASSWORD)).status_code == 200
     assert (await house.world.mails("ada@example.org"))[-1].subject.endswith("with Op1")
+
+
+async def test_an_address_that_nobody_vouches_for_is_proved_by_letter(house: House) -> None:
+    bob = house.browser()
+    await house.sign_in(bob, "7", "op2", **VERIFIED)
+    first = await house.who(bob)
+    assert first is not None
+    assert first["email"] is None
+    letter = (await house.world.mails("ada@example.org"))[-1]
+    own = {"Origin": house.world.vestibule.settings.base_url}
+    proved = await bob.post("/v1/email/confirmation", json={"code": letter.code}, headers=own)
+    assert proved.status_code == 200, proved.text
+    assert (await house.who(bob) or {})["email"] == "ada@example.org"
+    again = house.browser()
+    await house.sign_in(again, "7", "op2", **VERIFIED)
+    assert (await house.who(again) or {})["id"] == first["id"]
+    count = len(await house.world.mails("ada@example.org"))
+    await house.sign_in(house.browser(), "8", "op2", **VERIFIED)
+    told = await house.world.mails("ada@example.org")
+    assert len(told) == count + 1
+    assert told[-1].code is None

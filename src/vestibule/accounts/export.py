@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from vestibule.accounts.models import Account, Challenge
+from vestibule.accounts.models import Account, Challenge, Identity
 from vestibule.accounts.queries import SignedIn
 from vestibule.api_keys.models import ApiKey
 from vestibule.audit.log import Detail, Entry
@@ -61,6 +61,10 @@ SECTIONS = {
             ApiKey.expires_at,
             ApiKey.last_used_at,
         ),
+    ),
+    "identities": Section(
+        Identity.account_id,
+        (Identity.issuer, Identity.subject, Identity.email, Identity.linked_at),
     ),
     "letters": Section(
         Letter.account_id,

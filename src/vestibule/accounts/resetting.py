@@ -155,7 +155,8 @@ async def _reset(unit: Unit, challenge: Challenge, password: str) -> Reset:
         reason="password_reset",
         api_keys=first_proof or unit.settings.password_ends_api_keys,
     )
-    if first_proof:
+    if first_proof:  # whoever opened it may have left a way back in
+        await ending.remove_identities(unit, account.id)
         await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
     await log.record(unit, Event.PASSWORD_RESET, account_id=account.id)
     await passwords.tell_owner(unit, changed)

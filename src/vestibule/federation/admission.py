@@ -109,7 +109,7 @@ async def _merged(
 async def _taken_over(unit: Unit, account: Account) -> Account:
     """Drop every way in that somebody planted who never proved the address."""
     await ending.end_everything(unit, account.id, reason="merged")
-    await identities.remove_all(unit, account.id)
+    await ending.remove_identities(unit, account.id)
     await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
     return await _write(
         unit,

@@ -7,12 +7,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vestibule.accounts import holding
-from vestibule.accounts.models import Account
+from vestibule.accounts.models import Account, Identity
 from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import identity_letters, outbox
-from vestibule.federation.models import Identity
 from vestibule.federation.provider import Person, Provider
 from vestibule.kernel.errors import (
     IdentityTaken,
@@ -103,15 +102,6 @@ async def unlink(unit: Unit, *, caller: SignedIn, provider: Provider) -> None:
         raise IdentityUnknown
     await log.record(
         unit, Event.IDENTITY_REMOVED, account_id=caller.account.id, about=provider.name
-    )
-
-
-async def remove_all(unit: Unit, account_id: UUID) -> None:
-    """Remove every identity of an account that the caller's unit holds."""
-    await unit.session.execute(
-        delete(Identity)
-        .where(Identity.account_id == account_id)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -12,12 +12,10 @@ from typing import TypeVar
 
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.queries import SignedIn
-from vestibule.federation import admission, id_tokens, identities, spent
-from vestibule.federation.admission import Raced
+from vestibule.federation import entering, id_tokens, identities, spent
 from vestibule.federation.pending import Intent, Pending, secret
-from vestibule.federation.provider import Asked, Brought, Person, Provider
+from vestibule.federation.provider import Asked, Brought, Provider
 from vestibule.kernel.errors import (
-    DatabaseUnavailable,
     FieldError,
     InvalidFields,
     ProviderFailed,
@@ -27,13 +25,10 @@ from vestibule.kernel.errors import (
 from vestibule.kernel.limits import PROVIDER_CLIENT
 from vestibule.kernel.means import Caller, Means
 from vestibule.kernel.running import running
-from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Kind
 from vestibule.throttle import counters
 
 T = TypeVar("T")
-
-_TRIES, _RETRY_AFTER = 3, 1
 
 log = logging.getLogger("vestibule.federation")
 
@@ -141,7 +136,7 @@ async def come_back(
     )
     person = await _told(provider, provider.redeem(means, brought))
     if pending.session is None:
-        return await _enter(
+        return await entering.enter(
             means,
             person,
             provider=provider,
@@ -175,7 +170,7 @@ async def exchange(
         )
     await _count(means, caller)
     person = await _told(provider, provider.redeem(means, brought))
-    return await _enter(
+    return await entering.enter(
         means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
     )
 
@@ -198,7 +193,7 @@ async def by_id_token(
         means, lambda unit: spent.spend(unit, "ID token", once, until=unit.now + until)
     ):
         raise StateRefused
-    return await _enter(
+    return await entering.enter(
         means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
     )
 
@@ -214,29 +209,6 @@ async def _count(means: Means, caller: Caller) -> None:
     network = caller.network
     if network is not None:
         await running(means, lambda unit: counters.take(unit, (PROVIDER_CLIENT, network)))
-
-
-async def _enter(
-    means: Means,
-    person: Person,
-    *,
-    provider: Provider,
-    intent: Intent,
-    kind: Kind,
-    caller: Caller,
-    remember: bool = False,
-) -> LoggedIn:
-    async def flow(unit: Unit) -> LoggedIn:
-        return await admission.enter(
-            unit, person, provider=provider, intent=intent, kind=kind, remember=remember
-        )
-
-    for _ in range(_TRIES):
-        try:
-            return await running(means, flow, caller=caller)
-        except Raced:
-            continue
-    raise DatabaseUnavailable(_RETRY_AFTER)
 
 
 async def _told(provider: Provider, asking: Awaitable[T]) -> T:
