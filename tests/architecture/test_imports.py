@@ -14,6 +14,7 @@ LAYERS = (
     {"throttle", "courier"},
     {"sessions", "tokens", "roles", "api_keys"},
     {"accounts"},
+    {"moving"},
     {"pruning", "resealing"},
     {"extension"},
     {"web"},
