@@ -20,6 +20,7 @@ from vestibule.kernel.errors import (
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Kind
+from vestibule.sessions.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ async def log_in(
     kind: Kind = Kind.COOKIE,
     device: str | None = None,
     instead_of: SignedIn | None = None,
+    terms: Terms | None = None,
+    unproved: bool = False,
 ) -> LoggedIn:
     """Open a session for whoever `identifier` and `password` belong to, always a new one.
 
@@ -49,6 +52,8 @@ async def log_in(
         kind: what the holder is handed.
         device: what an earlier log-in left on the device.
         instead_of: who the same browser was signed in as; that session ends.
+        terms: of another surface, in place of `kind`; it hands out its credential itself.
+        unproved: let in whose address is not proved.
 
     Raises:
         BadCredentials: unknown, wrong, disabled, not proved, or over the account's cap: always at
@@ -58,7 +63,8 @@ async def log_in(
     """
     async with unit.glance() as glance:
         account = await queries.by_identifier(glance, identifier)
-    seen = account.password_hash if account and _may_enter(unit, account) else None
+    unproved = unproved or unit.settings.login_before_proof
+    seen = account.password_hash if account and _may_enter(account, unproved=unproved) else None
     known = devices.recognise(unit, account, device)
     try:
         attempt = await attempts.begin(unit, identifier, account, known)
@@ -85,6 +91,7 @@ async def log_in(
             kind=kind,
             instead_of=instead_of,
             device=known,
+            terms=terms,
         )
     if entered is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(
@@ -130,6 +137,7 @@ async def _enter(
     kind: Kind = Kind.COOKIE,
     instead_of: SignedIn | None = None,
     device: UUID | None = None,
+    terms: Terms | None = None,
 ) -> LoggedIn | None:
     """Open the session, unless the account is not as it was seen, and note the log-in."""
     if seen is None:  # an account without a password has another way in
@@ -138,22 +146,22 @@ async def _enter(
         return None
     if fresh is not None:
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
-    opened = await store.open_for(unit, account.id, remember=remember, kind=kind)
+    opened = await store.open_for(unit, account.id, remember=remember, kind=kind, terms=terms)
     if instead_of is not None:
         await _replace(unit, instead_of)
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
     left = devices.leave(unit, account.id, password_hash=fresh or seen, device=device)
-    if kind == Kind.COOKIE:
+    if terms is not None or kind == Kind.COOKIE:
         return LoggedIn(account, opened, left)
     tokens = await credentials.hand_out(unit, account, opened.session)
     return LoggedIn(account, opened, left, tokens)
 
 
-def _may_enter(unit: Unit, account: Account) -> bool:
+def _may_enter(account: Account, *, unproved: bool) -> bool:
     proved = account.email_verified_at is not None or account.email_key is None
-    return account.state == "active" and (proved or unit.settings.login_before_proof)
+    return account.state == "active" and (proved or unproved)
 
 
 async def _fresh_hash(unit: Unit, password: str, seen: str | None) -> str | None:

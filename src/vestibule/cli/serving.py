@@ -121,6 +121,9 @@ def _say_where(settings: Settings) -> None:
     else:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         click.echo(f"{name}: listening on {host}:{settings.port} for {settings.base_url}")
+    for each in settings.dialects:
+        where = f"on {each.host}" if each.host else f"at {settings.base_url}"
+        click.echo(f"  front end  {each.name} {where}")
     if settings.shows_docs:
         click.echo(f"  API docs   {settings.base_url}/docs")
     sys.stdout.flush()

@@ -56,6 +56,7 @@ from vestibule.kernel.errors.admission import (
     SessionRequired,
     TokenRefused,
     TooManyAttempts,
+    Why,
     WrongHost,
 )
 from vestibule.kernel.errors.existence import (
@@ -120,6 +121,7 @@ __all__ = (
     "UsernameTaken",
     "VestibuleError",
     "WeakPassword",
+    "Why",
     "WrongHost",
     "WrongMediaType",
 )

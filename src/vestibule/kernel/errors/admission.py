@@ -1,5 +1,7 @@
 """Who is not let in, and to what."""
 
+from enum import StrEnum
+
 from vestibule.kernel.errors.roots import Refusal, TryLater, VestibuleError
 
 
@@ -46,10 +48,24 @@ class DatabaseUnavailable(TryLater):
         self.undone = undone
 
 
+class Why(StrEnum):
+    """What is the matter with a credential; a surface tells as much of it as its words know."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ENDED = "ended"
+
+
 class NotSignedIn(VestibuleError):
     """No credential came along, or one that is unknown, ended or expired."""
 
     code = "not_signed_in"
+
+    def __init__(self, why: Why = Why.UNKNOWN) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class AddressNotProved(VestibuleError):

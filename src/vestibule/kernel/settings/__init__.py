@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings.accounts import Accounts
+from vestibule.kernel.settings.dialects import Dialects
 from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.mail import Mail
 from vestibule.kernel.settings.serving import Serving
@@ -32,13 +33,21 @@ __all__ = (
     "variable",
 )
 
-GROUPS: tuple[type[Group], ...] = (Serving, Storage, Mail, Accounts, Tokens, Telemetry)
+GROUPS: tuple[type[Group], ...] = (
+    Serving,
+    Storage,
+    Mail,
+    Accounts,
+    Tokens,
+    Dialects,
+    Telemetry,
+)
 
 
 _ONE_WRITER = "is more than 1, and SQLite is for one process; use PostgreSQL, or set it to 1"
 
 
-class Settings(Serving, Storage, Mail, Accounts, Tokens, Telemetry):
+class Settings(Serving, Storage, Mail, Accounts, Tokens, Dialects, Telemetry):
     """All groups in one object, frozen."""
 
     @classmethod
