@@ -15,6 +15,10 @@ _WHY = f"{_JWT}::test_whoever_brings_no_good_token_is_told_why"
 _HOST = f"{_JWT}::test_a_dialect_on_a_host_of_its_own_is_there_and_nowhere_else"
 _CLASH = f"{_JWT}::test_a_path_that_somebody_else_claims_stops_the_start"
 _RENEWED = f"{_JWT}::test_a_token_that_is_nearly_over_is_renewed_in_the_answer"
+_PRAETORIAN = f"{_DIALECTS}/test_praetorian.py"
+_TWICE = f"{_PRAETORIAN}::test_a_letters_token_activates_and_may_come_twice"
+_NOT_YET = f"{_PRAETORIAN}::test_who_is_not_activated_is_told_so_with_the_right_password_alone"
+_WINDOW = f"{_PRAETORIAN}::test_a_token_is_renewed_within_its_window_and_not_after"
 _ROLE = f"{_JWT}::test_a_hosts_route_asks_for_a_role"
 _CROSS_SITE = f"{_JWT}::test_another_sites_page_logs_nobody_in"
 
@@ -49,6 +53,42 @@ CONTROLS = {
     ),
     "a host of its own has its own origin": Control(
         "app.py", "    place.give(app, vestibule.settings, host)\n", "", _HOST
+    ),
+    "who is not activated has no session": Control(
+        "accounts/login.py",
+        "    if believed and may_enter and account is not None:\n",
+        "    if believed and account is not None:\n",
+        _NOT_YET,
+    ),
+    "the password of who is not activated": Control(
+        "accounts/login.py",
+        "raise AddressNotProved if believed and not may_enter else BadCredentials",
+        "raise BadCredentials if may_enter or account is None else AddressNotProved",
+        _NOT_YET,
+    ),
+    "a link that activates is of that kind": Control(
+        "accounts/verification.py",
+        "challenges.by_token(unit, token, link=Purpose.CLICK)",
+        "challenges.by_token(unit, token)",
+        _TWICE,
+    ),
+    "twice is within a minute": Control(
+        "accounts/verification.py",
+        "        or challenge.used_at <= unit.now - _TWICE\n",
+        "",
+        _TWICE,
+    ),
+    "the window in which a token is renewed": Control(
+        "web/dialects/praetorian_tokens.py",
+        "kind=Kind.TOKENS, idle=window, lifetime=window)",
+        "kind=Kind.TOKENS, idle=window * 2, lifetime=window * 2)",
+        _WINDOW,
+    ),
+    "an old token renews, and does nothing else": Control(
+        "tokens/checks.py",
+        'if moment(said["exp"]) + LEEWAY <= now and not however_old:',
+        "if False:",
+        f"{_PRAETORIAN}::test_whoever_brings_no_good_token_is_told_why",
     ),
     "a log-out ends the session of the token": Control(
         "web/dialects/jwt_extended.py",

@@ -54,6 +54,16 @@ async def sign_again(unit: Unit, known: SignedIn, form: Form) -> str:
     return await sign(unit, known.account, known.session, form)
 
 
+async def holder_of_old(unit: Unit, token: str, *, surface: str) -> SignedIn:
+    """Find who holds an access token of a surface that renews by it, however old it is.
+
+    Raises:
+        NotSignedIn: not ours, or of a session that is over.
+    """
+    claims = await queries.claims_of(unit, token, surface=surface, however_old=True)
+    return await queries.by_claims(unit, claims)
+
+
 def _written(unit: Unit, account: Account, session: Session, pair: Pair) -> Tokens:
     issued = access.issue(pair, unit.settings, _holder(account, session), now=unit.now)
     return Tokens(issued.token, _refresh_token(unit, session), issued.expires_in)

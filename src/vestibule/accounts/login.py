@@ -11,6 +11,7 @@ from vestibule.accounts.verification import prove_by_link
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import (
+    AddressNotProved,
     BadCredentials,
     Busy,
     ProofRefused,
@@ -44,6 +45,7 @@ async def log_in(
     instead_of: SignedIn | None = None,
     terms: Terms | None = None,
     unproved: bool = False,
+    tell_unproved: bool = False,
 ) -> LoggedIn:
     """Open a session for whoever `identifier` and `password` belong to, always a new one.
 
@@ -54,17 +56,20 @@ async def log_in(
         instead_of: who the same browser was signed in as; that session ends.
         terms: of another surface, in place of `kind`; it hands out its credential itself.
         unproved: let in whose address is not proved.
+        tell_unproved: tell those whose password is right that their address is not proved.
 
     Raises:
         BadCredentials: unknown, wrong, disabled, not proved, or over the account's cap: always at
             the same cost.
+        AddressNotProved: only with `tell_unproved`.
         TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
     """
     async with unit.glance() as glance:
         account = await queries.by_identifier(glance, identifier)
     unproved = unproved or unit.settings.login_before_proof
-    seen = account.password_hash if account and _may_enter(account, unproved=unproved) else None
+    looks = account is not None and _may_enter(account, unproved=unproved or tell_unproved)
+    seen = account.password_hash if account and looks else None
     known = devices.recognise(unit, account, device)
     try:
         attempt = await attempts.begin(unit, identifier, account, known)
@@ -80,9 +85,11 @@ async def log_in(
         await attempts.forget(unit, attempt)
         raise
     entered = None
-    if await attempts.judge(unit, attempt, right=right) and account is not None:
+    believed = await attempts.judge(unit, attempt, right=right) and account is not None
+    may_enter = account is not None and _may_enter(account, unproved=unproved)
+    if believed and may_enter and account is not None:
         fresh = await _fresh_hash(unit, password, seen)
-        entered = await _enter(
+        entered = await enter(
             unit,
             account,
             seen=seen,
@@ -100,7 +107,7 @@ async def log_in(
             account_id=account.id if account else None,
             identifier=names.if_address(identifier),
         )
-        raise BadCredentials
+        raise AddressNotProved if believed and not may_enter else BadCredentials
     return entered
 
 
@@ -121,13 +128,13 @@ async def log_in_by_link(
         As `prove_by_link`.
     """
     account = await prove_by_link(unit, token=token, password=password, username=username)
-    entered = await _enter(unit, account, seen=account.password_hash, instead_of=instead_of)
+    entered = await enter(unit, account, seen=account.password_hash, instead_of=instead_of)
     if entered is None:
         raise ProofRefused
     return entered
 
 
-async def _enter(
+async def enter(
     unit: Unit,
     account: Account,
     *,

@@ -65,11 +65,14 @@ async def by_access_token(unit: Unit, token: str) -> SignedIn:
     return await by_claims(unit, await claims_of(unit, token))
 
 
-async def claims_of(unit: Unit, token: str, *, surface: str | None = None) -> Claims:
+async def claims_of(
+    unit: Unit, token: str, *, surface: str | None = None, however_old: bool = False
+) -> Claims:
     """Verify an access token.
 
     Args:
         surface: whose token it must be; None: the API's own.
+        however_old: take one that is out of date.
 
     Raises:
         NotSignedIn: not ours, or out of date.
@@ -77,7 +80,9 @@ async def claims_of(unit: Unit, token: str, *, surface: str | None = None) -> Cl
     verifier = await keyring.verifier(unit, checks.kid_of(token))
     if verifier is None:
         raise NotSignedIn
-    return access.verify(token, verifier, unit.settings, now=unit.now, surface=surface)
+    return access.verify(
+        token, verifier, unit.settings, now=unit.now, surface=surface, however_old=however_old
+    )
 
 
 async def by_claims(unit: Unit, claims: Claims) -> SignedIn:

@@ -64,12 +64,19 @@ def kid_of(token: str) -> str:
 
 
 def verify(
-    token: str, verifier: Verifier, issuer: str, *, now: datetime, audience: str | None = None
+    token: str,
+    verifier: Verifier,
+    issuer: str,
+    *,
+    now: datetime,
+    audience: str | None = None,
+    however_old: bool = False,
 ) -> dict[str, Any]:
     """Return what a token says, if the key signed it for `audience` and it is in its time.
 
     Args:
         audience: whom it is for; by default, the issuer's own.
+        however_old: take one that is out of date, of whoever renews by it.
 
     Raises:
         NotSignedIn: anything is not as `issue` writes it. That a token of ours is out of date can
@@ -86,7 +93,7 @@ def verify(
             raise NotSignedIn
         if said["aud"] != (audience or issuer):
             raise NotSignedIn
-        if moment(said["exp"]) + LEEWAY <= now:
+        if moment(said["exp"]) + LEEWAY <= now and not however_old:
             raise NotSignedIn(Why.EXPIRED)
         if moment(said["iat"]) > now + LEEWAY:
             raise NotSignedIn

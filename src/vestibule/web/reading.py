@@ -89,13 +89,14 @@ async def check_json() -> None:
     read_json(raw)
 
 
-def read_json(raw: bytes) -> object:
-    """Read a body that says it is JSON.
+def read_json(raw: bytes, *, whatever_its_type: bool = False) -> object:
+    """Read a body that says it is JSON, or one that is whatever it says.
 
     Raises:
         As `check_json`.
     """
-    _check_type()
+    if not whatever_its_type:
+        _check_type()
     try:
         read: object = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse)
         _clean(read)

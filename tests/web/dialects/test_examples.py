@@ -43,3 +43,26 @@ async def test_tasks_are_kept_for_the_front_end_of_flask_jwt_extended(
                 401,
                 {"msg": "Missing Authorization Header"},
             )
+
+
+async def test_wishes_are_kept_for_the_front_end_of_flask_praetorian(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VESTIBULE_PRAETORIAN_REGISTRATION", "simple")
+    async with app_of("praetorian_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            account = {"username": "ada", "password": WORD}
+            said = await client.post("/api/registration", json=account)
+            client.headers["Authorization"] = f"Bearer {said.json()['access_token']}"
+            made = await client.post("/api/wishes", content='{"text": "Tea"}')
+            assert made.status_code == 201
+            assert (await client.get("/api/wishes")).json() == {"wishes": ["Tea"]}
+            refused = await client.delete("/api/wishes")
+            assert (refused.status_code, refused.json()["error"]) == (403, "MissingRoleError")
+            del client.headers["Authorization"]
+            answer = await client.get("/api/wishes")
+            assert (answer.status_code, answer.json()["error"]) == (401, "MissingToken")

@@ -4,7 +4,8 @@
     ├── Refusal                 the answer is no, and what was written while finding out stays
     │   ├── BadCredentials
     │   ├── ProofRefused
-    │   └── TokenRefused
+    │   ├── TokenRefused
+    │   └── AddressNotProved
     ├── BadInput                the request cannot be understood
     │   ├── MalformedBody
     │   ├── WrongMediaType
@@ -20,7 +21,6 @@
     ├── UsernameTaken
     ├── AddressTaken
     ├── NotSignedIn
-    ├── AddressNotProved
     ├── RoleRequired
     ├── ScopeRequired
     ├── ReauthenticationRequired

@@ -5,6 +5,16 @@ from enum import StrEnum
 from vestibule.kernel.errors.roots import Refusal, TryLater, VestibuleError
 
 
+class Why(StrEnum):
+    """What is the matter with a credential; a surface tells as much of it as its words know."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ENDED = "ended"
+
+
 class BadCredentials(Refusal):
     """No such account, not its password, or not allowed in. Callers cannot tell which."""
 
@@ -15,6 +25,10 @@ class ProofRefused(Refusal):
     """A code or link that is wrong, used, out of date or was never sent: one answer for all."""
 
     code = "proof_refused"
+
+    def __init__(self, why: Why = Why.UNKNOWN) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class TokenRefused(Refusal):
@@ -48,16 +62,6 @@ class DatabaseUnavailable(TryLater):
         self.undone = undone
 
 
-class Why(StrEnum):
-    """What is the matter with a credential; a surface tells as much of it as its words know."""
-
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    UNKNOWN = "unknown"
-    EXPIRED = "expired"
-    ENDED = "ended"
-
-
 class NotSignedIn(VestibuleError):
     """No credential came along, or one that is unknown, ended or expired."""
 
@@ -68,8 +72,8 @@ class NotSignedIn(VestibuleError):
         self.why = why
 
 
-class AddressNotProved(VestibuleError):
-    """Signed in, but what is asked for is only for accounts with an address that is proved."""
+class AddressNotProved(Refusal):
+    """Signed in, or would be, but this is only for accounts with an address that is proved."""
 
     code = "address_not_proved"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, field_validator
@@ -11,7 +11,9 @@ from pydantic_settings import NoDecode
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import Problems, Span, origin_of
 
-NAMES = ("jwt_extended",)
+NAMES = ("jwt_extended", "praetorian")
+
+_PAGES = ("praetorian_confirmation_url", "praetorian_reset_url")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,34 @@ class Dialects(Group):
     """When less than this is left of such a token, each answer that is a JSON object holds a new
     one."""
 
+    praetorian_lifetime: Span = timedelta(hours=24)
+    """How long an access token of `praetorian` lasts."""
+
+    praetorian_window: Span = timedelta(days=30)
+    """For how long after a log-in such a token is renewed, also when it is out of date. Whoever
+    copies one can renew it as long; a log-out everywhere or a new password ends it at once."""
+
+    praetorian_registration: Literal["letter", "simple"] = "letter"
+    """`letter`: with an address; the account opens at once, and lets nobody in before its owner has
+    opened the letter's link. `simple`: name and password alone, which is in at once."""
+
+    praetorian_confirmation_url: str = ""
+    """The front end's page to which a sign-up letter leads; `?token=…` is added. Default:
+    `/#/finalize` where the dialect is served."""
+
+    praetorian_reset_url: str = ""
+    """The same for letters to a new password. Default: `/#/new_password`."""
+
+    praetorian_reset_lifetime: Span = timedelta(hours=24)
+    """As `RESET_LIFETIME`, for the letters of `praetorian`; its front end tells of a day."""
+
+    @field_validator(*_PAGES)
+    @classmethod
+    def _page(cls, value: str) -> str:
+        if value and not origin_of(value):
+            raise ValueError("must be a URL such as https://app.example.com/#/finalize")
+        return value
+
     @field_validator("dialects")
     @classmethod
     def _each_once(cls, value: tuple[Mounted, ...]) -> tuple[Mounted, ...]:
@@ -67,6 +97,14 @@ class Dialects(Group):
     def problems(self) -> Problems:
         if self.jwt_extended_renewed_below > self.jwt_extended_lifetime:
             yield "jwt_extended_renewed_below", "must not be longer than the token lasts"
+        if self.praetorian_lifetime > self.praetorian_window:
+            yield "praetorian_lifetime", "must not be longer than its window"
+        if self.praetorian_reset_lifetime > timedelta(hours=24):
+            yield "praetorian_reset_lifetime", "must be at most a day"
+        for name in _PAGES:
+            value = getattr(self, name)
+            if value and not self.in_development and urlsplit(value).scheme != "https":
+                yield name, "must be https: the link opens an account"
 
     @property
     def dialect_hosts(self) -> frozenset[str]:

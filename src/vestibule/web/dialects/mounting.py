@@ -9,11 +9,19 @@ from quart import Blueprint, Quart
 from vestibule.kernel.settings import origin_of
 from vestibule.web.answers import speak
 from vestibule.web.arrival import ASGI
-from vestibule.web.dialects import jwt_extended
+from vestibule.web.dialects import jwt_extended, praetorian, praetorian_tokens
 
-BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {"jwt_extended": jwt_extended.blueprint}
+BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
+    "jwt_extended": jwt_extended.blueprint,
+    "praetorian": praetorian.blueprint,
+}
+# What a contract tells strangers, or lets them do, that the API does not; said at the start.
+GIVES_AWAY = {
+    "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
+}
 _SPEAKING: dict[str, Callable[[Quart], None]] = {
-    "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message)
+    "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
+    "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
 }
 
 

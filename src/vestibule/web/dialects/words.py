@@ -5,6 +5,7 @@ from typing import cast
 from quart import request
 
 from vestibule.accounts import policy
+from vestibule.accounts.models import Account
 from vestibule.kernel import errors
 from vestibule.kernel.errors import (
     FieldError,
@@ -20,7 +21,7 @@ from vestibule.web.answers import Answers
 _LONGEST = 4096  # characters; as long as passwords of people who moved in may be
 
 
-async def json_object() -> dict[str, object]:
+async def json_object(*, whatever_its_type: bool = False) -> dict[str, object]:
     """Read the body as one JSON object.
 
     Raises:
@@ -29,11 +30,11 @@ async def json_object() -> dict[str, object]:
         InvalidFields: it is JSON, and no object.
     """
     raw = cast(bytes, await request.get_data())
-    if not raw and request.mimetype == "application/json":
+    if not raw and (whatever_its_type or request.mimetype == "application/json"):
         raise MalformedBody("Send a JSON object as the body.")
     if not raw:
         raise WrongMediaType("send application/json")
-    said = reading.read_json(raw)
+    said = reading.read_json(raw, whatever_its_type=whatever_its_type)
     if not isinstance(said, dict):
         raise InvalidFields([FieldError("", "object_expected", "Send one JSON object.")])
     return said
@@ -53,6 +54,23 @@ def text(said: dict[str, object], field: str, *, most: int = _LONGEST) -> str | 
     if len(value) > most:
         raise InvalidFields([FieldError(field, "too_long", f"{field} is too long.")])
     return value
+
+
+def needed(said: dict[str, object], field: str, *, most: int = _LONGEST) -> str:
+    """Return a field that is a text.
+
+    Raises:
+        InvalidFields: as `text`, and where it is missing.
+    """
+    value = text(said, field, most=most)
+    if value is None:
+        raise InvalidFields([FieldError(field, "missing", f"{field} is missing.")])
+    return value
+
+
+def id_of(account: Account) -> str:
+    """Return the id that a dialect shows."""
+    return str(account.id)
 
 
 def first_of(error: VestibuleError) -> str:
