@@ -47,7 +47,7 @@ format: $(READY)  ## Write the code in its form
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## Remove what was built and measured, never data/
-	@rm -rf .venv .venv-peers dist build htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers dist build htmlcov tests/oidc/node_modules .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/locked: requirements/dev.txt .ci/venv

@@ -16,13 +16,15 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from tests.postgres import Server
 from tests.processes import outside
 from vestibule import Settings, Vestibule
 from vestibule.accounts import queries
 from vestibule.accounts.models import Account
+from vestibule.api_keys import keys as api_keys
+from vestibule.api_keys.models import ApiKey
 from vestibule.audit.events import Event
 from vestibule.audit.log import Entry
 from vestibule.cli import main
@@ -175,6 +177,8 @@ COMMANDS_OF_THE_DATABASE = [
     ("accounts", "list"),
     ("accounts", "disable", "ada"),
     ("accounts", "enable", "ada"),
+    ("accounts", "formats"),
+    ("accounts", "export", "-"),
     ("sessions", "end", "--all", "--yes"),
     ("sessions", "end", "--account", "ada", "--yes"),
     ("keys", "list"),
@@ -681,6 +685,43 @@ def test_one_account_is_signed_out(on_each: Shell) -> None:
     assert "no account" in on_each.fails("sessions", "end", "--account", "nobody", "--yes")
     for words in ((), ("--all", "--account", "ada")):
         assert on_each.type("sessions", "end", "--yes", *words).exit_code == 2
+
+
+def _api_keys(shell: Shell, *usernames: str) -> int:
+    """Make two API keys for each account; return how many there are by now."""
+    vestibule = shell.vestibule()
+
+    async def look() -> int:
+        async with vestibule.unit() as unit:
+            for name in usernames:
+                account = await queries.by_identifier(unit, name)
+                assert account is not None
+                for each in ("nightly", "weekly"):
+                    await api_keys.add(unit, account.id, name=each, scopes=[], expires_at=None)
+        async with vestibule.unit(reading=True) as unit:
+            found = await unit.session.scalar(select(func.count()).select_from(ApiKey))
+        await vestibule.stop()
+        return found or 0
+
+    return run(look())
+
+
+def test_api_keys_stay_unless_they_are_named_too(
+    on_each: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("vestibule.cli.sessions"), "_BATCH", 3)
+    _open(on_each, "ada", "bob", "cleo")
+    assert _api_keys(on_each, "ada", "bob", "cleo") == 6
+    assert on_each.works("sessions", "end", "--all", "--yes") == "0 ended\n"
+    assert _api_keys(on_each) == 6
+    end = ("sessions", "end", "--api-keys")
+    told = on_each.works(*end, "--account", "ada", "--yes")
+    assert told == "0 ended\n2 API keys removed\n"
+    assert on_each.type(*end, "--all", answers="n\n").exit_code == 1
+    assert _api_keys(on_each) == 4
+    assert on_each.works(*end, "--all", answers="y\n") == "0 ended\n4 API keys removed\n"
+    assert _api_keys(on_each) == 0
+    assert _events(on_each).count("api_key.removed") == 6
 
 
 def _keys(shell: Shell) -> dict[str, str]:

@@ -26,6 +26,8 @@ GENEROUS = ", ".join(
         "log_in_device",
         "letters",
         "forgot_client",
+        "provider_client",
+        "address_changes",
         "api_keys",
         "requests",
     )

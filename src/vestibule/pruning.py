@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
-from vestibule.accounts import challenges
+from vestibule.accounts import challenges, closing
 from vestibule.api_keys import keys as api_keys
 from vestibule.courier import outbox
+from vestibule.federation import spent
 from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.means import Means
 from vestibule.kernel.running import running
@@ -32,12 +33,14 @@ class Flow(Protocol):
 
 
 FLOWS: Mapping[str, Flow] = {
+    "accounts": closing.erase,
     "sessions": store.prune,
     "challenges": challenges.prune,
     "letters": outbox.prune,
     "counters": counters.prune,
     "signing_keys": keys.prune,
     "api_keys": api_keys.prune,
+    "spent": spent.prune,
 }
 
 

@@ -25,6 +25,7 @@ _NOT_OURS = {
     "data",
     "dist",
     "htmlcov",
+    "node_modules",
 }
 
 

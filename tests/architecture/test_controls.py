@@ -5,8 +5,10 @@ import pytest
 from tests.architecture.source import PACKAGE
 from tests.prove import (
     test_controls,
+    test_federation_controls,
     test_feed_controls,
     test_life_controls,
+    test_moving_controls,
     test_role_controls,
     test_verify_controls,
     test_web_controls,
@@ -14,8 +16,10 @@ from tests.prove import (
 
 TABLES = (
     test_controls,
+    test_federation_controls,
     test_feed_controls,
     test_life_controls,
+    test_moving_controls,
     test_role_controls,
     test_verify_controls,
     test_web_controls,

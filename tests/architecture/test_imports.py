@@ -14,6 +14,7 @@ LAYERS = (
     {"throttle", "courier"},
     {"sessions", "tokens", "roles", "api_keys"},
     {"accounts"},
+    {"federation", "moving"},
     {"pruning", "resealing"},
     {"extension"},
     {"web"},

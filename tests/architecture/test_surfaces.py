@@ -15,6 +15,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.architecture.source import dotted, modules, tree
+from tests.federation.conftest import opened
+from tests.federation.conversations import WITH_PROVIDERS
 from tests.postgres import server
 from tests.world import World
 from vestibule import VestibuleError, web
@@ -165,6 +167,14 @@ async def no_letter_needed(world: World) -> httpx.Response:
     return await (await world.member()).post("/v1/me/confirm/letters")
 
 
+async def taken_meanwhile(world: World) -> httpx.Response:
+    ada = await world.member()
+    await ada.post("/v1/me/email", json={"email": "bob@example.org"})
+    code = (await world.mails("bob@example.org"))[-1].code
+    await world.member("bob@example.org")
+    return await ada.post("/v1/email/confirmation", json={"code": code})
+
+
 async def another_site(world: World) -> httpx.Response:
     return await world.client(Origin="https://evil.example").log_in()
 
@@ -185,6 +195,7 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.WeakPassword: short_password,
     errors.TooManyAttempts: eleven_guesses,
     errors.UsernameTaken: taken_username,
+    errors.AddressTaken: taken_meanwhile,
     errors.NotSignedIn: a_stranger,
     errors.TokenRefused: no_refresh_token,
     errors.SessionUnknown: no_such_session,
@@ -198,10 +209,8 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# Told to administrators, for strangers get the answer of a free address; in production alone; on a
-# host's routes; and on the command line.
+# In production alone; on a host's routes; and on the command line.
 UNREACHABLE = {
-    errors.AddressTaken,
     errors.HttpsRequired,
     errors.AddressNotProved,
     errors.RoleRequired,
@@ -212,7 +221,7 @@ UNREACHABLE = {
 
 
 def test_every_error_has_its_conversation() -> None:
-    assert set(CONVERSATIONS) | ELSEWHERE | UNREACHABLE == EVERY
+    assert set(CONVERSATIONS) | set(WITH_PROVIDERS) | ELSEWHERE | UNREACHABLE == EVERY
 
 
 def assert_is(response: httpx.Response, error: type[VestibuleError]) -> None:
@@ -234,6 +243,14 @@ async def test_what_a_stranger_is_told(
 ) -> None:
     async with World.running(sqlite_url, tmp_path) as world:
         assert_is(await CONVERSATIONS[error](world), error)
+
+
+@pytest.mark.parametrize("error", WITH_PROVIDERS, ids=lambda error: error.code)
+async def test_what_is_told_to_whoever_signs_in_with_a_provider(
+    error: type[VestibuleError], sqlite_url: str, tmp_path: Path
+) -> None:
+    async with opened(sqlite_url, tmp_path) as house:
+        assert_is(await WITH_PROVIDERS[error](house), error)
 
 
 async def test_what_a_stranger_is_told_while_too_many_log_in(

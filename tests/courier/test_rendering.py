@@ -2,8 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -101,6 +103,53 @@ def password_changed(given: Settings | None = None, **caller: str | None) -> Ren
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
+def change_address(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.change_address(
+        given or settings(),
+        to="v@victim.test",
+        account_id=uuid7(),
+        keys=(TOKEN, "ABCD-2345"),
+        now=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def address_wanted(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.address_wanted(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def to_former_address(
+    kind: Literal["address_change_asked", "address_changed"],
+    given: Settings | None = None,
+    **caller: str | None,
+) -> Rendered:
+    draft = life_letters.to_former_address(
+        given or settings(),
+        kind,
+        to="v@victim.test",
+        account_id=uuid7(),
+        token=TOKEN,
+        now=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
+def account_closing(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = life_letters.account_closing(
+        given or settings(),
+        to="v@victim.test",
+        account_id=uuid7(),
+        token=TOKEN,
+        closes_at=NOW + timedelta(days=14),
+        now=NOW,
+        caller=Caller(**caller),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
 EVERY = (
     sign_up,
     already_registered,
@@ -109,6 +158,11 @@ EVERY = (
     reset_password,
     no_account,
     password_changed,
+    change_address,
+    address_wanted,
+    partial(to_former_address, "address_change_asked"),
+    partial(to_former_address, "address_changed"),
+    account_closing,
 )
 
 
@@ -199,7 +253,13 @@ def test_the_html_loads_and_runs_nothing() -> None:
         assert letter.html is not None
         seen = _Seen()
         seen.feed(letter.html)
-        ours = ("verify-email?token=", "reset-password/")
+        ours = (
+            "verify-email?token=",
+            "reset-password/",
+            "confirm-email?token=",
+            "undo-email?token=",
+            "keep-account?token=",
+        )
         assert set(seen.links) <= {f"https://auth.test/{path}{TOKEN}" for path in ours}
         assert not {"img", "script", "link", "style", "iframe", "form"} & set(seen.tags)
 

@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from typing import Any  # Any: rows and events
 
 import httpx
@@ -11,7 +13,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from tests.world import PASSWORD, Client, Mail, World
-from vestibule.accounts import state
+from vestibule.accounts import closing, state
 from vestibule.accounts.models import Account
 from vestibule.kernel.database import Base
 from vestibule.throttle.counters import Counter
@@ -72,6 +74,9 @@ class Prepared:
         self.token = ""
         self.other = ""
         self.reset: Mail
+        self.address: Mail
+        self.undo: Mail
+        self.keep: Mail
 
     async def make(self) -> None:
         self.ada = await self.world.member()
@@ -80,6 +85,13 @@ class Prepared:
         letter = (await self.world.mails("bob@example.org"))[-1]
         assert letter.code is not None
         self.code, self.token = letter.code, letter.token
+        await self.world.member("eve@example.org")
+        leaving = await self.world.member("leaving@example.org")
+        await leaving.delete("/v1/me")
+        self.keep = (await self.world.mails("leaving@example.org"))[-1]
+        await self.ada.post("/v1/me/email", json={"email": "new@example.org"})
+        self.undo = (await self.world.mails("ada@example.org"))[-1]
+        self.address = (await self.world.mails("new@example.org"))[-1]
         await self.ada.forget()
         self.reset = (await self.world.mails("ada@example.org"))[-1]
         entered = await self.world.browser().log_in()
@@ -117,6 +129,28 @@ CHANGES: dict[str, Callable[[Prepared], Awaitable[httpx.Response]]] = {
     ),
     "another password": lambda p: p.ada.change_password(),
     "another password by a wrong one": lambda p: p.ada.change_password(current="wrong"),
+    "ask for another address": lambda p: p.ada.post(
+        "/v1/me/email", json={"email": "cleo@example.org"}
+    ),
+    "ask for a taken address": lambda p: p.ada.post(
+        "/v1/me/email", json={"email": "eve@example.org"}
+    ),
+    "another address by code": lambda p: p.ada.post(
+        "/v1/email/confirmation", json={"code": p.address.code}
+    ),
+    "another address by link": lambda p: p.world.browser().post(
+        "/v1/email/confirmation", json={"token": p.address.token, "password": PASSWORD}
+    ),
+    "a wrong code for another address": lambda p: p.ada.post(
+        "/v1/email/confirmation", json={"code": "AAAA-AAAA"}
+    ),
+    "the former address": lambda p: p.world.browser().post(
+        "/v1/email/undo", json={"token": p.undo.token}
+    ),
+    "close an account": lambda p: p.ada.delete("/v1/me"),
+    "keep an account": lambda p: p.world.browser().post(
+        "/v1/accounts/keep", json={"token": p.keep.token}
+    ),
     "a wrong code": lambda p: p.world.browser().prove(sign_up=p.handle, code="AAAA-AAAA"),
 }
 
@@ -160,7 +194,7 @@ async def test_a_fault_while_an_account_is_shut_or_opened_changes_nothing(
     world: World, act: str
 ) -> None:
     await Prepared(world).make()
-    [(account,)] = await world.rows(select(Account.id))
+    [(account,)] = await world.rows(select(Account.id).where(Account.email == "ada@example.org"))
     if act == "enable":
         await world.vestibule.run(lambda unit: state.disable(unit, account))
     before, number = await everything(world), 0
@@ -173,3 +207,20 @@ async def test_a_fault_while_an_account_is_shut_or_opened_changes_nothing(
         assert await everything(world) == before, (number, run[-1])
     assert number > 2
     assert await everything(world) != before
+
+
+@pytest.mark.fault("F-05")
+async def test_a_fault_while_an_account_is_erased_changes_nothing(world: World) -> None:
+    leaving = await world.member()
+    assert (await leaving.delete("/v1/me")).status_code == 200
+    world.clock.move(timedelta(days=15))
+    before, number = await everything(world), 0
+    while True:
+        number += 1
+        with failing_at(world, number) as run, suppress(Injected):
+            assert await world.vestibule.run(partial(closing.erase, most=9)) == 1
+        if len(run) < number:
+            break
+        assert await everything(world) == before, (number, run[-1])
+    assert number > 4
+    assert await world.rows(select(Account.id)) == []

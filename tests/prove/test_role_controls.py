@@ -198,8 +198,8 @@ CONTROLS = {
     ),
     "whose key is removed": Control(
         "api_keys/keys.py",
-        "_remove(unit, theirs, ApiKey.id == key_id)",
-        "_remove(unit, ApiKey.id == key_id)",
+        "_remove_and_tell(unit, theirs, ApiKey.id == key_id)",
+        "_remove_and_tell(unit, ApiKey.id == key_id)",
         "tests/attacks/test_api_keys.py::test_keys_of_others_do_not_exist",
     ),
     "a last use once a minute, and never backwards": Control(

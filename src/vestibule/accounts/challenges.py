@@ -33,7 +33,7 @@ SEALED = Sealed(Challenge, Challenge.payload, SEAL)
 class Wanted:
     """What a sign-up will open once it is proved."""
 
-    password_hash: str
+    password_hash: str | None
     username: str | None = None
     given_name: str | None = None
     family_name: str | None = None

@@ -2,13 +2,16 @@
 
 from uuid import UUID
 
+from sqlalchemy import delete
+
 from vestibule.accounts import holding, proofs
+from vestibule.accounts.models import Identity
 from vestibule.accounts.proofs import Proof
 from vestibule.api_keys import keys
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
-_OPEN = (Proof.RESET,)
+_OPEN = (Proof.RESET, Proof.CHANGE)
 
 
 async def end_everything(
@@ -24,6 +27,15 @@ async def end_everything(
     await store.end_all(unit, account_id, reason=reason, but=but)
     if api_keys:
         await keys.remove_all(unit, account_id)
+
+
+async def remove_identities(unit: Unit, account_id: UUID) -> None:
+    """Have nobody elsewhere open an account any more that the caller's unit holds."""
+    await unit.session.execute(
+        delete(Identity)
+        .where(Identity.account_id == account_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def log_out_everywhere(unit: Unit, account_id: UUID) -> None:

@@ -14,10 +14,14 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Session
 
 
-async def hold(unit: Unit, account_id: UUID) -> bool:
-    """Hold an account until the unit ends, in whichever state it is; False: there is none."""
-    theirs = select(Account.id).where(Account.id == account_id)
-    return await unit.session.scalar(theirs.with_for_update(key_share=True)) is not None
+async def hold(unit: Unit, account_id: UUID | None) -> Account | None:
+    """Hold an account, in whichever state it is: until the unit ends nobody else changes it."""
+    return await unit.session.scalar(
+        select(Account)
+        .where(Account.id == account_id)
+        .with_for_update(key_share=True, of=Account)
+        .execution_options(populate_existing=True)
+    )
 
 
 async def holds(unit: Unit, caller: SignedIn) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from vestibule.accounts import attempts, credentials, devices, names, queries
+from vestibule.accounts import attempts, credentials, devices, disguise, names, queries
 from vestibule.accounts.credentials import Tokens
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -30,7 +30,7 @@ class LoggedIn:
 
     account: Account
     opened: store.Opened
-    device: str
+    device: str | None
     tokens: Tokens | None = None
 
 
@@ -70,6 +70,7 @@ async def log_in(
     unproved = unproved or unit.settings.login_before_proof
     looks = account is not None and _may_enter(account, unproved=unproved or tell_unproved)
     seen = account.password_hash if account and looks else None
+    like = disguise.for_identifier(unit, identifier, account)
     known = devices.recognise(unit, account, device)
     try:
         attempt = await attempts.begin(unit, identifier, account, known)
@@ -79,7 +80,7 @@ async def log_in(
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
     try:
-        right = await unit.passwords.matches(password, seen)
+        right = await unit.passwords.matches(password, seen, like=like)
     except Busy:
         unit.means.metrics.log_in_turned_away("busy")
         await attempts.forget(unit, attempt)

@@ -20,13 +20,25 @@ from vestibule.kernel.database import Base
 from vestibule.roles.models import Grant
 
 STATES = ("active", "disabled", "closing")
+_FOREIGN = text("password_hash LIKE '~%'")
 
 
 class Account(Base):
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint(f"state IN {STATES}", name="state"),)
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", name="state"),
+        Index(
+            None,
+            "closes_at",
+            postgresql_where=text("closes_at IS NOT NULL"),
+            sqlite_where=text("closes_at IS NOT NULL"),
+        ),
+        Index("ix_accounts_foreign", "id", postgresql_where=_FOREIGN, sqlite_where=_FOREIGN),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    # What a person was called in an older system, in the words of that system.
+    external_id: Mapped[str | None] = mapped_column(String(255), index=True, unique=True)
     email: Mapped[str | None] = mapped_column(String(254))
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     email_verified_at: Mapped[datetime | None]
@@ -39,6 +51,7 @@ class Account(Base):
     picture: Mapped[str | None] = mapped_column(String(2000))
     profile: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: a host's own fields
     state: Mapped[str] = mapped_column(String(10))
+    closes_at: Mapped[datetime | None]  # when one that is closing is erased
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -101,3 +114,18 @@ class Challenge(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class Identity(Base):
+    """Somebody at a provider, and whose account they open. Neither part of the key ever changes."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    # As the provider named it when this was linked: to be shown, never to be looked up by.
+    email: Mapped[str | None] = mapped_column(String(254))
+    linked_at: Mapped[datetime]

@@ -12,7 +12,7 @@ from secrets import token_bytes
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from vestibule.accounts import challenges
 from vestibule.accounts.challenges import SEAL, Keys
@@ -32,6 +32,9 @@ class Proof(StrEnum):
     """What a letter's keys are for."""
 
     RESET = "password_reset"
+    CHANGE = "address_change"
+    UNDO = "address_undo"
+    KEEP = "account_keep"
 
 
 async def ask(
@@ -43,20 +46,10 @@ async def ask(
     lifetime: timedelta,
     bound: Bound,
 ) -> Keys:
-    """Write a proof and return its keys, for a letter; an older one of its address is void.
+    """Write a proof and return its keys, for a letter.
 
     Without an account it proves nothing, and costs the same.
     """
-    await unit.session.execute(
-        update(Challenge)
-        .where(
-            Challenge.purpose == proof,
-            Challenge.email_key == address.key,
-            Challenge.used_at.is_(None),
-        )
-        .values(used_at=unit.now, payload=None)
-        .execution_options(synchronize_session=False)
-    )
     challenge_id = uuid7()
     keys, columns = challenges.new_keys(unit, challenge_id, lifetime)
     await unit.session.execute(
@@ -82,6 +75,20 @@ async def by_token(unit: Unit, proof: Proof, token: str) -> Challenge | None:
             Challenge.token_digest == opaque.digest(Purpose.LINK, token),
             Challenge.purpose == proof,
         )
+    )
+
+
+async def of_account(unit: Unit, proof: Proof, account_id: UUID) -> Challenge | None:
+    """Find the newest open proof of an account."""
+    return await unit.session.scalar(
+        select(Challenge)
+        .where(
+            Challenge.purpose == proof,
+            Challenge.account_id == account_id,
+            Challenge.used_at.is_(None),
+        )
+        .order_by(Challenge.id.desc())
+        .limit(1)
     )
 
 
@@ -128,21 +135,28 @@ async def spend(unit: Unit, challenge: Challenge) -> bool:
     return spent is not None
 
 
-async def void(unit: Unit, account_id: UUID, *proofs: Proof) -> None:
-    """Make an account's open proofs of these kinds worth nothing."""
-    theirs = (
-        select(Challenge.id)
-        .where(
-            Challenge.account_id == account_id,
-            Challenge.purpose.in_(proofs),
-            Challenge.used_at.is_(None),
-        )
-        .order_by(Challenge.id)
-        .with_for_update()
-    )
+async def void(unit: Unit, account_id: UUID, *proofs: Proof, since: datetime | None = None) -> None:
+    """Make an account's open proofs of these kinds worth nothing.
+
+    Args:
+        since: those alone that were written then or later.
+    """
+    theirs = (Challenge.account_id == account_id, Challenge.purpose.in_(proofs))
+    later = () if since is None else (Challenge.created_at >= since,)
+    await _void(unit, *theirs, *later)
+
+
+async def void_of_address(unit: Unit, proof: Proof, email_key: str) -> None:
+    """Make the open proofs of an address worth nothing, whoever asked for them."""
+    await _void(unit, Challenge.purpose == proof, Challenge.email_key == email_key)
+
+
+async def _void(unit: Unit, *which: ColumnElement[bool]) -> None:
+    found = select(Challenge.id).where(*which, Challenge.used_at.is_(None))
+    locked = found.order_by(Challenge.id).with_for_update()
     await unit.session.execute(
         update(Challenge)
-        .where(Challenge.id.in_(theirs))
+        .where(Challenge.id.in_(locked))
         .values(used_at=unit.now, payload=None)
         .execution_options(synchronize_session=False)
     )

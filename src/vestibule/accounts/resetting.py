@@ -17,6 +17,7 @@ from vestibule.accounts import (
     queries,
 )
 from vestibule.accounts.models import Account, Challenge
+from vestibule.accounts.names import Address
 from vestibule.accounts.proofs import Proof
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -54,7 +55,6 @@ async def forget_password(
         InvalidAddress: what was typed.
         TooManyAttempts: too many from this client address.
     """
-    lasts = lifetime or unit.settings.reset_lifetime
     address = names.address(email)
     network = unit.caller.network
     await counters.take(unit, *([] if network is None else [(FORGOT_CLIENT, network)]))
@@ -68,11 +68,25 @@ async def forget_password(
     if not may_write:  # the last letter goes on working
         await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
         return
+    await write_letter(unit, address, account, page=page, lifetime=lifetime)
+
+
+async def write_letter(
+    unit: Unit,
+    address: Address,
+    account: Account | None,
+    *,
+    page: str | None = None,
+    lifetime: timedelta | None = None,
+) -> None:
+    """Post a link and a code to `account`, or to nobody's address that there is none."""
+    lasts = lifetime or unit.settings.reset_lifetime
+    await proofs.void_of_address(unit, Proof.RESET, address.key)
     keys = await proofs.ask(
         unit,
         Proof.RESET,
         address,
-        account_id=account_id,
+        account_id=account.id if account else None,
         lifetime=lasts,
         bound={_BOUND: proofs.moment(account.password_changed_at) if account else None},
     )
@@ -160,7 +174,8 @@ async def _reset(unit: Unit, challenge: Challenge, password: str) -> Reset:
         reason="password_reset",
         api_keys=first_proof or unit.settings.password_ends_api_keys,
     )
-    if first_proof:
+    if first_proof:  # whoever opened it may have left a way back in
+        await ending.remove_identities(unit, account.id)
         await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
     await log.record(unit, Event.PASSWORD_RESET, account_id=account.id)
     await passwords.tell_owner(unit, changed)

@@ -30,8 +30,13 @@ async def disable(unit: Unit, account_id: UUID) -> bool:
 
 
 async def enable(unit: Unit, account_id: UUID) -> bool:
-    """Open a disabled account again; its sessions stay ended. False: it was not disabled."""
-    if not await _turn(unit, account_id, "disabled", "active"):
+    """Open an account again that was disabled or is closing; its sessions stay ended.
+
+    Returns:
+        False if there was nothing to do.
+    """
+    shut = await _turn(unit, account_id, "disabled", "active")
+    if not shut and not await _turn(unit, account_id, "closing", "active"):
         return False
     await log.record(unit, Event.ACCOUNT_ENABLED, account_id=account_id)
     return True
@@ -41,7 +46,7 @@ async def _turn(unit: Unit, account_id: UUID, before: str, after: str) -> bool:
     turned = await unit.session.scalar(
         update(Account)
         .where(Account.id == account_id, Account.state == before)
-        .values(state=after, updated_at=unit.now)
+        .values(state=after, closes_at=None, updated_at=unit.now)
         .returning(Account.id)
         .execution_options(synchronize_session=False)
     )

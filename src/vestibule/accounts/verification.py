@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from sqlalchemy import update
 
-from vestibule.accounts import challenges, queries, signup
+from vestibule.accounts import challenges, ending, queries, signup
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.queries import SignedIn
@@ -191,4 +191,5 @@ async def _confirm(unit: Unit, challenge: Challenge, caller: SignedIn | None) ->
     own = caller.session.id if caller and caller.account.id == account.id else None
     await store.end_all(unit, account.id, reason="address_proved", but=own)
     await keys.remove_all(unit, account.id)
+    await ending.remove_identities(unit, account.id)
     return account

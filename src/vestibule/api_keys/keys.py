@@ -86,15 +86,19 @@ async def remove(unit: Unit, account_id: UUID, key_id: UUID) -> None:
         ApiKeyUnknown: it is not theirs, or is gone already.
     """
     theirs = ApiKey.account_id == account_id
-    if not await _remove(unit, theirs, ApiKey.id == key_id):
+    if not await _remove_and_tell(unit, theirs, ApiKey.id == key_id):
         raise ApiKeyUnknown
-    await log.record(unit, Event.API_KEY_REMOVED, account_id=account_id, about=str(key_id))
 
 
-async def remove_all(unit: Unit, account_id: UUID) -> None:
-    """Remove every key of an account."""
-    for key_id in await _remove(unit, ApiKey.account_id == account_id):
-        await log.record(unit, Event.API_KEY_REMOVED, account_id=account_id, about=str(key_id))
+async def remove_all(unit: Unit, account_id: UUID) -> int:
+    """Remove every key of an account; return how many those were."""
+    return await _remove_and_tell(unit, ApiKey.account_id == account_id)
+
+
+async def remove_some(unit: Unit, *, begun: datetime, most: int) -> int:
+    """Remove at most `most` of everybody's keys that were made by `begun`, whosever they are."""
+    some = select(ApiKey.id).where(ApiKey.created_at <= begun).order_by(ApiKey.id).limit(most)
+    return await _remove_and_tell(unit, ApiKey.id.in_(some))
 
 
 async def page(unit: Unit, account_id: UUID, *, before: UUID | None, most: int) -> Sequence[ApiKey]:
@@ -151,14 +155,15 @@ def _is_live(unit: Unit) -> ColumnElement[bool]:
     return or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > unit.now)
 
 
-async def _remove(unit: Unit, *which: ColumnElement[bool]) -> Sequence[UUID]:
-    removed = await unit.session.scalars(
+async def _remove_and_tell(unit: Unit, *which: ColumnElement[bool]) -> int:
+    removed = await unit.session.execute(
         delete(ApiKey)
         .where(*which)
-        .returning(ApiKey.id)
+        .returning(ApiKey.id, ApiKey.account_id)
         .execution_options(synchronize_session=False)
     )
     found = removed.all()
-    for each in found:
-        unit.forget(Fact.API_KEY, each)
-    return found
+    for key_id, account_id in found:
+        unit.forget(Fact.API_KEY, key_id)
+        await log.record(unit, Event.API_KEY_REMOVED, account_id=account_id, about=str(key_id))
+    return len(found)

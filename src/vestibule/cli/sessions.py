@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from vestibule.api_keys import keys
 from vestibule.cli.accounts import named
 from vestibule.cli.running import with_vestibule
 from vestibule.extension import Vestibule
@@ -28,9 +29,12 @@ def sessions() -> None:
 @sessions.command()
 @click.option("--all", "everybody", is_flag=True, help="Sign everybody out.")
 @click.option("--account", "identifier", help="Sign out one account: its address, username or id.")
+@click.option("--api-keys", is_flag=True, help="Remove API keys, too.")
 @click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
-def end(identifier: str | None, *, everybody: bool, yes: bool) -> None:
+def end(identifier: str | None, *, everybody: bool, api_keys: bool, yes: bool) -> None:
     """End every session, of cookies and of tokens alike, of one account or of everybody.
+
+    API keys are no sessions and stay, unless --api-keys says that they leaked as well.
 
     It goes in small steps beside servers that run, and may be stopped and run again. Who logs in
     after it began stays, with --all. Services that verify access tokens by themselves honour them
@@ -42,9 +46,13 @@ def end(identifier: str | None, *, everybody: bool, yes: bool) -> None:
         raise click.UsageError("say --all, or whose by --account")
     if not yes:
         whose = "everybody" if identifier is None else identifier
-        click.confirm(f"Sign out {whose}, everywhere?", abort=True, err=True)
+        keys_too = " and remove the API keys" if api_keys else ""
+        click.confirm(f"Sign out {whose}, everywhere{keys_too}?", abort=True, err=True)
     ended = with_vestibule(_all if identifier is None else _of(identifier))
     click.echo(f"{ended} ended")
+    if api_keys:
+        removed = with_vestibule(_all_keys if identifier is None else _keys_of(identifier))
+        click.echo(f"{removed} API keys removed")
 
 
 async def _all(vestibule: Vestibule) -> int:
@@ -63,5 +71,20 @@ def _of(identifier: str) -> Callable[[Vestibule], Awaitable[int]]:
     async def flow(unit: Unit) -> int:
         account = await named(unit, identifier)
         return await store.end_all(unit, account.id, reason="operator")
+
+    return lambda vestibule: vestibule.run(flow)
+
+
+async def _all_keys(vestibule: Vestibule) -> int:
+    removed, begun = 0, vestibule.means.clock.now()
+    while some := await vestibule.run(partial(keys.remove_some, begun=begun, most=_BATCH)):
+        removed += some
+        await asyncio.sleep(_REST)
+    return removed
+
+
+def _keys_of(identifier: str) -> Callable[[Vestibule], Awaitable[int]]:
+    async def flow(unit: Unit) -> int:
+        return await keys.remove_all(unit, (await named(unit, identifier)).id)
 
     return lambda vestibule: vestibule.run(flow)

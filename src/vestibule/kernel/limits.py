@@ -86,6 +86,13 @@ FORGOT_CLIENT = Limit(
     from_first=True,
     counts="passwords that one client address says are forgotten, whomever it names",
 )
+PROVIDER_CLIENT = Limit(
+    "provider_client",
+    most=120,
+    within=_HOUR,
+    from_first=True,
+    counts="sign-ins with a provider that come back from one client address",
+)
 # Ten guesses at 40 bits. Counted by address, so a new sign-up or a new letter refills nothing.
 SIGN_UP_CODES = Limit(
     "sign_up_codes", most=10, within=_DAY, counts="wrong codes for the sign-ups of one address"
@@ -95,6 +102,15 @@ RESET_CODES = Limit(
     most=10,
     within=_DAY,
     counts="wrong codes for a new password of one address, whether or not an account has it",
+)
+ADDRESS_CODES = Limit(
+    "address_codes", most=10, within=_DAY, counts="wrong codes for one address that is to be new"
+)
+ADDRESS_CHANGES = Limit(
+    "address_changes",
+    most=5,
+    within=_HOUR,
+    counts="changes of its address that one account asks for; two letters leave for each",
 )
 # Counted by challenge: only who holds a letter's link can reach it.
 SIGN_UP_PASSWORDS = Limit(
@@ -138,8 +154,11 @@ TABLE = {
         LOG_IN_DEVICE,
         LETTERS,
         FORGOT_CLIENT,
+        PROVIDER_CLIENT,
         SIGN_UP_CODES,
         RESET_CODES,
+        ADDRESS_CODES,
+        ADDRESS_CHANGES,
         SIGN_UP_PASSWORDS,
         CONFIRMATION_CODES,
         CONFIRMATION_LETTERS,

@@ -16,8 +16,10 @@ def left() -> str | None:
     return request.cookies.get(_name())
 
 
-def leave(proof: str) -> None:
-    """Leave `proof` on this device, over what was there."""
+def leave(proof: str | None) -> None:
+    """Leave `proof`, if there is one, on this device, over what was there."""
+    if proof is None:
+        return
 
     @after_this_request
     async def set_cookie(response: ResponseTypes) -> ResponseTypes:

@@ -3,6 +3,7 @@
     VestibuleError
     ├── Refusal                 the answer is no, and what was written while finding out stays
     │   ├── BadCredentials
+    │   ├── NoAccount
     │   ├── ProofRefused
     │   ├── TokenRefused
     │   └── AddressNotProved
@@ -26,6 +27,13 @@
     ├── ReauthenticationRequired
     ├── SessionRequired
     ├── NoCodeByLetter
+    ├── ProviderUnknown
+    ├── StateRefused
+    ├── ProviderRefused
+    ├── ProviderFailed
+    ├── IdentityUnknown
+    ├── IdentityTaken
+    ├── LastWayIn
     ├── TooManyApiKeys
     ├── RoleUnknown
     ├── SessionUnknown
@@ -68,6 +76,16 @@ from vestibule.kernel.errors.existence import (
     TooManyApiKeys,
     UsernameTaken,
 )
+from vestibule.kernel.errors.federation import (
+    IdentityTaken,
+    IdentityUnknown,
+    LastWayIn,
+    NoAccount,
+    ProviderFailed,
+    ProviderRefused,
+    ProviderUnknown,
+    StateRefused,
+)
 from vestibule.kernel.errors.reading import (
     FieldError,
     IdentifierMissing,
@@ -99,13 +117,20 @@ __all__ = (
     "FieldError",
     "HttpsRequired",
     "IdentifierMissing",
+    "IdentityTaken",
+    "IdentityUnknown",
     "InvalidAddress",
     "InvalidFields",
     "InvalidUsername",
+    "LastWayIn",
     "MalformedBody",
+    "NoAccount",
     "NoCodeByLetter",
     "NotSignedIn",
     "ProofRefused",
+    "ProviderFailed",
+    "ProviderRefused",
+    "ProviderUnknown",
     "ReauthenticationRequired",
     "Refusal",
     "RoleRequired",
@@ -114,6 +139,7 @@ __all__ = (
     "SessionRequired",
     "SessionUnknown",
     "SigningKeyUnknown",
+    "StateRefused",
     "TokenRefused",
     "TooManyApiKeys",
     "TooManyAttempts",

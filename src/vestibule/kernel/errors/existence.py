@@ -12,7 +12,7 @@ class UsernameTaken(VestibuleError):
 
 
 class AddressTaken(VestibuleError):
-    """An account has this address: for callers who may know it, such as an administrator."""
+    """An account has this address: for callers who may know it: they read its mail."""
 
     code = "address_taken"
 

@@ -14,10 +14,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings.accounts import Accounts
 from vestibule.kernel.settings.dialects import Dialects
+from vestibule.kernel.settings.federation import NAMED, Federation
 from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.mail import Mail
 from vestibule.kernel.settings.serving import Serving
-from vestibule.kernel.settings.sources import Files, content, named_files, sentence, slip
+from vestibule.kernel.settings.sources import Files, Named, content, named_files, sentence, slip
 from vestibule.kernel.settings.storage import Storage
 from vestibule.kernel.settings.telemetry import Telemetry
 from vestibule.kernel.settings.tokens import Tokens
@@ -39,6 +40,7 @@ GROUPS: tuple[type[Group], ...] = (
     Mail,
     Accounts,
     Tokens,
+    Federation,
     Dialects,
     Telemetry,
 )
@@ -47,7 +49,7 @@ GROUPS: tuple[type[Group], ...] = (
 _ONE_WRITER = "is more than 1, and SQLite is for one process; use PostgreSQL, or set it to 1"
 
 
-class Settings(Serving, Storage, Mail, Accounts, Tokens, Dialects, Telemetry):
+class Settings(Serving, Storage, Mail, Accounts, Tokens, Federation, Dialects, Telemetry):
     """All groups in one object, frozen."""
 
     @classmethod
@@ -59,7 +61,8 @@ class Settings(Serving, Storage, Mail, Accounts, Tokens, Dialects, Telemetry):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, Files(settings_cls), dotenv_settings
+        named = Named(settings_cls)
+        return init_settings, env_settings, Files(settings_cls), named, dotenv_settings
 
     @classmethod
     def load(cls, **given: Any) -> Self:  # Any: whatever the fields take
@@ -120,7 +123,8 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """
     known = {variable(name) for name in Settings.model_fields}
     for name in sorted({*environ, *(each.upper() for each in dotenv_values(".env"))}):
-        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known:
+        said = name.removesuffix("_FILE")
+        if name.startswith(PREFIX) and said not in known and not NAMED.fullmatch(said):
             yield slip(name, known)
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from vestibule.kernel import limits, scopes
@@ -39,8 +39,19 @@ class Accounts(Group):
     """How long the link to a new password works. Whoever reads the mailbox in that time can take
     the account: a longer one is more convenient, at most a day."""
 
+    address_lifetime: Span = timedelta(hours=24)
+    """How long the link that proves a new address works."""
+
+    address_undo_lifetime: Span = timedelta(days=7)
+    """How long the former address can take an account back after a change of address. A longer time
+    helps whoever notices late, and whoever gets hold of a mailbox that was given up."""
+
     code_lifetime: Span = timedelta(minutes=30)
     """How long a typed code works; never longer than the link beside it."""
+
+    closing_grace: Span = timedelta(days=14)
+    """How long an account that its owner closed can be kept by the link of a letter; then `prune`
+    erases it. A shorter time leaves less to whoever regrets it, or was closed out by a thief."""
 
     password_ends_api_keys: bool = True
     """Remove an account's API keys when its password is changed or reset, so that whoever made one
@@ -50,6 +61,11 @@ class Accounts(Group):
     username_change: bool = False
     """Let people change their username. The old one is free at once: whoever takes it may be
     mistaken for the one before, wherever usernames are how people know each other."""
+
+    double_hash_salt: SecretStr | None = None
+    """What Flask-Security called `SECURITY_PASSWORD_SALT`, for people who moved in from there with
+    its double hash. Without it none of their old passwords is right. It may go once nobody has such
+    a hash any more (`vestibule accounts formats`)."""
 
     session_idle: Span = timedelta(hours=24)
     """A session that is not used for this long ends (ISO 8601, `PT24H`, or seconds)."""

@@ -10,7 +10,13 @@ from vestibule.kernel import mailboxes
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import PlainUrl, Problems, is_loopback, origin_of
 
-_LINKS = ("link_sign_up", "link_password_reset")
+_LINKS = (
+    "link_sign_up",
+    "link_password_reset",
+    "link_address_change",
+    "link_address_undo",
+    "link_account_keep",
+)
 
 
 class Mail(Group):
@@ -35,6 +41,18 @@ class Mail(Group):
 
     link_password_reset: str = ""
     """As `LINK_SIGN_UP`, for the link to a new password. Default: our page, `/reset-password/…`."""
+
+    link_address_change: str = ""
+    """As `LINK_SIGN_UP`, for the link that proves a new address. Default: our page,
+    `/confirm-email`."""
+
+    link_address_undo: str = ""
+    """As `LINK_SIGN_UP`, for the link by which a former address takes an account back. Default: our
+    page, `/undo-email`."""
+
+    link_account_keep: str = ""
+    """As `LINK_SIGN_UP`, for the link by which an account that is closing is kept. Default: our
+    page, `/keep-account`."""
 
     smtp_host: str = ""
     """The mail server's name."""

@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any  # Any: whatever settings hold
 
+from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import EnvSettingsSource, PydanticBaseSettingsSource
 
+from vestibule.kernel.settings.federation import gathered
 from vestibule.kernel.settings.group import PREFIX
 
 _WORDS = {
@@ -37,6 +41,19 @@ class Files(EnvSettingsSource):
             for name, path in named_files()
             if (said := content(path)) is not None  # else told by `problems`
         }
+
+
+class Named(PydanticBaseSettingsSource):
+    """The providers of `VESTIBULE_OIDC_<NAME>_…`, from wherever other settings are read."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        dotenv = {name.upper(): said for name, said in dotenv_values(".env").items()}
+        files = {name.removesuffix("_FILE"): content(path) for name, path in named_files()}
+        found = gathered({**dotenv, **files, **os.environ})
+        return {"oidc": found} if found else {}
 
 
 def named_files() -> Iterator[tuple[str, str]]:

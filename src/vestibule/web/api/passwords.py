@@ -26,7 +26,7 @@ blueprint = Blueprint("passwords", __name__)
 @tag(["Passwords"])
 @validate_request(ForgottenBody)
 @validate_response(ForgottenAnswer, 202)
-async def forgot(data: ForgottenBody) -> tuple[ForgottenAnswer, int]:
+async def forget(data: ForgottenBody) -> tuple[ForgottenAnswer, int]:
     """Say that the password is forgotten
 
     A letter leaves with a link and a code; for an address without an account one that says so. The

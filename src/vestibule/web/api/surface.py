@@ -13,8 +13,12 @@ from vestibule.web import cors, guard, identity, reading
 from vestibule.web.answers import Answers, speak
 from vestibule.web.api import (
     accounts,
+    address,
     api_keys,
+    closing,
     confirmation,
+    identities,
+    oauth,
     passwords,
     sessions,
     tokens,
@@ -69,6 +73,26 @@ ANSWERS: Answers = {
     ),
     errors.SessionRequired: (403, "This is for people who are signed in, not for API keys."),
     errors.NoCodeByLetter: (409, "Codes go to proved addresses of accounts without a password."),
+    errors.ProviderUnknown: (
+        404,
+        "Nobody can sign in with a provider of that name; see /v1/oauth.",
+    ),
+    errors.StateRefused: (
+        400,
+        "This sign-in was begun elsewhere or too long ago, or is finished. Begin again.",
+    ),
+    errors.ProviderRefused: (400, "The provider did not sign anybody in. Begin again."),
+    errors.ProviderFailed: (
+        424,
+        "The provider cannot be reached, or its answer is not to be believed. Try again later.",
+    ),
+    errors.NoAccount: (403, "No account that is open is signed in to by this."),
+    errors.IdentityUnknown: (404, "Nobody of this provider signs in to your account."),
+    errors.IdentityTaken: (409, "This opens another account."),
+    errors.LastWayIn: (
+        409,
+        "Nobody could sign in to your account any more. Set a password, or link another one first.",
+    ),
     errors.RoleUnknown: (404, "There is no such role."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.ApiKeyUnknown: (404, "You have no such API key."),
@@ -92,7 +116,11 @@ def blueprint() -> Blueprint:
     api.register_blueprint(tokens.blueprint)
     api.register_blueprint(confirmation.blueprint)
     api.register_blueprint(passwords.blueprint)
+    api.register_blueprint(address.blueprint)
+    api.register_blueprint(closing.blueprint)
     api.register_blueprint(api_keys.blueprint)
+    api.register_blueprint(oauth.blueprint)
+    api.register_blueprint(identities.blueprint)
     api.register_blueprint(verification.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)

@@ -100,7 +100,7 @@ async def sign(unit: Unit, entered: LoggedIn) -> str:
 
 
 def name_of(account: Account) -> str:
-    return account.username or account.email or words.id_of(account)
+    return account.username or account.email or str(account.id)
 
 
 def terms(settings: Settings) -> Terms:

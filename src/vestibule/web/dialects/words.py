@@ -68,8 +68,11 @@ def needed(said: dict[str, object], field: str, *, most: int = _LONGEST) -> str:
     return value
 
 
-def id_of(account: Account) -> str:
-    """Return the id that a dialect shows."""
+def id_of(account: Account) -> int | str:
+    """Return the id that a dialect shows: the one of the older system, a number where it is one."""
+    former = account.external_id
+    if former is not None and former.isascii() and former.isdecimal():
+        return int(former)
     return str(account.id)
 
 
@@ -124,6 +127,14 @@ COMMON: Answers = {
     errors.SessionUnknown: (404, "There is no such session."),
     errors.ApiKeyUnknown: (404, "There is no such key."),
     errors.SigningKeyUnknown: (404, "There is no such key."),
+    errors.NoAccount: (403, "No account is signed in to by this."),
+    errors.StateRefused: (400, "This sign-in was begun elsewhere or too long ago. Begin again."),
+    errors.ProviderFailed: (424, "The provider cannot be reached. Try again later."),
+    errors.ProviderUnknown: (404, "There is no such provider."),
+    errors.ProviderRefused: (400, "The provider did not sign anybody in. Begin again."),
+    errors.LastWayIn: (409, "Nobody could sign in to your account any more."),
+    errors.IdentityTaken: (409, "This opens another account."),
+    errors.IdentityUnknown: (404, "Nobody of this provider signs in to your account."),
     errors.CrossSite: (403, str),
     errors.WrongHost: (421, "Nothing here has this name."),
     errors.HttpsRequired: (403, "Send this over https."),

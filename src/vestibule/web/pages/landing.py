@@ -11,7 +11,7 @@ from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
 from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers, request_id, speak
-from vestibule.web.pages import reset
+from vestibule.web.pages import address, keeping, reset, sign_in
 from vestibule.web.pages.rendering import page
 
 
@@ -48,6 +48,14 @@ ANSWERS: Answers = {
     errors.ReauthenticationRequired: (403, "Log in again first."),
     errors.SessionRequired: (403, "Log in first."),
     errors.NoCodeByLetter: (409, "Log in with your password."),
+    errors.ProviderUnknown: (404, "Nobody can sign in that way here."),
+    errors.StateRefused: (400, "That took too long, or was begun elsewhere. Begin again."),
+    errors.ProviderRefused: (400, "Nobody was signed in. Begin again."),
+    errors.ProviderFailed: (424, "The other side did not answer as it should. Try again later."),
+    errors.NoAccount: (403, "No account is signed in to by that."),
+    errors.IdentityUnknown: (404, "Nobody signs in to your account that way."),
+    errors.IdentityTaken: (409, "That opens another account."),
+    errors.LastWayIn: (409, "Nobody could sign in to your account any more."),
     errors.RoleUnknown: (404, "There is no such role."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.ApiKeyUnknown: (404, "There is no such key."),
@@ -81,6 +89,9 @@ def blueprint() -> Blueprint:
     landing.record_once(identity.needed)
     speak(landing, ANSWERS, _wrong)
     reset.add(landing)
+    sign_in.add(landing)
+    address.add(landing)
+    keeping.add(landing)
 
     @landing.get("/verify-email")
     @hide

@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from quart import Response
 
 from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import VestibuleError
+from vestibule.web.answers import Answers, envelope_headers
 
 _STYLE = files("vestibule.web.pages").joinpath("templates/style.css").read_text("utf-8")
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -33,3 +35,13 @@ def page(template: str, status: int = 200, **words: object) -> Response:
     response = Response(text, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     return response
+
+
+def button(answers: Answers, error: VestibuleError | None, **words: object) -> Response:
+    """Return a page with a button that spends a letter's token.
+
+    Args:
+        answers: what the page says of the errors after which somebody may try once more.
+    """
+    status, wrong = answers[type(error)] if error else (200, None)
+    return envelope_headers(page("button.html", status, wrong=wrong, **words), error)

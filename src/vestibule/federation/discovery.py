@@ -1,0 +1,192 @@
+"""What OpenID providers publish of themselves: read seldom, and by one request at a time."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any  # Any: JSON
+from urllib.parse import urlsplit
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
+
+from vestibule.federation.fetching import fetch_object
+from vestibule.kernel.errors import ProviderFailed
+from vestibule.kernel.means import Means
+
+_FRESH = timedelta(hours=1)
+_KEPT = timedelta(days=1)  # while the issuer cannot be asked
+_REST = timedelta(minutes=1)  # between two looks for a key that is not there
+_AFTER_FAILURE = timedelta(seconds=5)  # until somebody tries again
+_MOST_KEYS = 50
+_WEAKEST_RSA = 2048  # bits
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    kid: str | None
+    algorithm: str
+    key: Key
+
+
+@dataclass
+class Published:
+    """What one issuer published, as far as this process knows."""
+
+    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata_at: datetime | None = None
+    keys: tuple[PublicKey, ...] = ()
+    keys_at: datetime | None = None
+    missed_at: datetime | None = None
+    failed_at: datetime | None = None
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True)
+class Discoveries:
+    """By issuer; the settings say which there are."""
+
+    known: dict[str, Published] = field(default_factory=dict)
+
+    def of(self, issuer: str) -> Published:
+        return self.known.setdefault(issuer, Published())
+
+
+async def metadata(means: Means, issuer: str) -> dict[str, Any]:
+    """Return what an issuer says of itself (OpenID Connect Discovery 1.0, 4).
+
+    Raises:
+        ProviderFailed: it says nothing that can be used.
+    """
+    published = means.part(Discoveries).of(issuer)
+    async with published.asking:  # one asks, the others have its answer
+        await _read_metadata(means, issuer, published)
+    return published.metadata
+
+
+async def keys(
+    means: Means, issuer: str, *, kid: str | None, algorithm: str
+) -> tuple[PublicKey, ...]:
+    """Return the keys that may have signed something: those of that id, or all where it has none.
+
+    An id that is unknown is looked for at the issuer, at most once a minute.
+
+    Raises:
+        ProviderFailed: nobody can know.
+    """
+    published = means.part(Discoveries).of(issuer)
+    async with published.asking:
+        await _read_metadata(means, issuer, published)
+        found = _matching(published, kid, algorithm)
+        age, missed = _age(means, published.keys_at), _age(means, published.missed_at)
+        if age is None or age >= _FRESH:
+            await _read_keys(means, published)
+        elif not found and (missed is None or missed >= _REST):  # signed with a new one, perhaps
+            published.missed_at = means.clock.now()
+            await _read_keys(means, published)
+        return _matching(published, kid, algorithm)
+
+
+async def _read_metadata(means: Means, issuer: str, published: Published) -> None:
+    age = _age(means, published.metadata_at)
+    if age is not None and age < _FRESH:
+        return
+    where = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+    try:
+        found = await _asked(means, published, where)
+    except ProviderFailed:
+        if age is not None and age < _KEPT:
+            return
+        raise
+    if found.get("issuer") != issuer:  # to the byte: Discovery 1.0, 4.3
+        raise ProviderFailed("it calls itself otherwise than the settings do")
+    for name in _ENDPOINTS:
+        if not _is_url(found.get(name)):
+            raise ProviderFailed(f"its {name} is no URL")
+    if "userinfo_endpoint" in found and not _is_url(found["userinfo_endpoint"]):
+        raise ProviderFailed("its userinfo_endpoint is no URL")
+    if published.metadata.get("jwks_uri") != found["jwks_uri"]:
+        published.keys, published.keys_at = (), None
+    published.metadata, published.metadata_at = found, means.clock.now()
+
+
+async def _read_keys(means: Means, published: Published) -> None:
+    try:
+        answer = await _asked(means, published, str(published.metadata["jwks_uri"]))
+    except ProviderFailed:
+        age = _age(means, published.keys_at)
+        if age is not None and age < _KEPT:
+            return
+        raise
+    published.keys, published.keys_at = tuple(_read(answer)), means.clock.now()
+
+
+async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]:
+    failed = _age(means, published.failed_at)
+    if failed is not None and failed < _AFTER_FAILURE:
+        raise ProviderFailed("it failed a moment ago")
+    try:
+        found = await fetch_object(means, "GET", url)
+    except ProviderFailed:
+        published.failed_at = means.clock.now()
+        raise
+    published.failed_at = None
+    return found
+
+
+def _age(means: Means, then: datetime | None) -> timedelta | None:
+    return None if then is None else means.clock.now() - then
+
+
+def _is_url(value: object) -> bool:
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def _matching(published: Published, kid: str | None, algorithm: str) -> tuple[PublicKey, ...]:
+    return tuple(
+        each
+        for each in published.keys
+        if each.algorithm == algorithm and (kid is None or each.kid == kid)
+    )
+
+
+def _read(answer: dict[str, Any]) -> list[PublicKey]:
+    """Return the keys of a JWK Set (RFC 7517, 5) with which ID tokens may be signed."""
+    published = answer.get("keys")
+    if not isinstance(published, list):
+        raise ProviderFailed("its jwks_uri leads to no set of keys")
+    return [key for each in published[:_MOST_KEYS] if (key := _read_key(each)) is not None]
+
+
+def _read_key(jwk: object) -> PublicKey | None:
+    """Read a key for the one algorithm that it is for; None for others, and for weak ones."""
+    if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
+        return None
+    kid = jwk.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        return None
+    try:
+        key = import_key(jwk)
+        algorithm = _algorithm(key)
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if algorithm is None or jwk.get("alg", algorithm) != algorithm:
+        return None
+    return PublicKey(kid, algorithm, key)
+
+
+def _algorithm(key: Key) -> str | None:
+    match key:
+        case RSAKey() if key.public_key.key_size >= _WEAKEST_RSA:
+            return "RS256"
+        case ECKey() if key.curve_name == "P-256":
+            return "ES256"
+        case OKPKey() if key.as_dict(private=False).get("crv") == "Ed25519":
+            return "EdDSA"
+    return None

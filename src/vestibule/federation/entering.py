@@ -1,0 +1,68 @@
+"""Entering an account, however often somebody else is faster, and what follows from it."""
+
+from contextlib import suppress
+
+from vestibule.accounts import address
+from vestibule.accounts.login import LoggedIn
+from vestibule.accounts.queries import SignedIn
+from vestibule.federation import admission
+from vestibule.federation.admission import Raced
+from vestibule.federation.pending import Intent
+from vestibule.federation.provider import Person, Provider
+from vestibule.kernel.errors import DatabaseUnavailable, InvalidAddress, TooManyAttempts
+from vestibule.kernel.means import Caller, Means
+from vestibule.kernel.running import running
+from vestibule.kernel.unit import Unit
+from vestibule.sessions.models import Kind
+
+_TRIES, _RETRY_AFTER = 3, 1
+
+
+async def enter(
+    means: Means,
+    person: Person,
+    *,
+    provider: Provider,
+    intent: Intent,
+    kind: Kind,
+    caller: Caller,
+    remember: bool = False,
+) -> LoggedIn:
+    """As `admission.enter`, in a unit of its own.
+
+    Raises:
+        NoAccount: as there.
+        DatabaseUnavailable: as `running`, or somebody else was faster again and again.
+    """
+
+    async def flow(unit: Unit) -> LoggedIn:
+        return await admission.enter(
+            unit, person, provider=provider, intent=intent, kind=kind, remember=remember
+        )
+
+    for _ in range(_TRIES):
+        try:
+            entered = await running(means, flow, caller=caller)
+        except Raced:
+            continue
+        await _ask_for_proof(means, entered, person, caller)
+        return entered
+    raise DatabaseUnavailable(_RETRY_AFTER)
+
+
+async def _ask_for_proof(means: Means, entered: LoggedIn, person: Person, caller: Caller) -> None:
+    """Post a proof to the address of somebody new for which the provider may not speak.
+
+    If an account has it, its owner gets a letter. Nobody is told here which it was.
+    """
+    account, email = entered.account, person.email
+    is_new = account.last_login_at is None
+    if email is None or account.email is not None or not is_new:
+        return
+    known = SignedIn(account=account, session=entered.opened.session)
+    with suppress(InvalidAddress, TooManyAttempts):
+        await running(
+            means,
+            lambda unit: address.ask_to_change(unit, caller=known, email=email),
+            caller=caller,
+        )

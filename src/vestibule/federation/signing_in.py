@@ -1,0 +1,220 @@
+"""Signing in with a provider: leaving for it, and coming back.
+
+Who asks a provider holds no connection to the database: what is asked comes first, and a unit
+after it decides.
+"""
+
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from vestibule.accounts.login import LoggedIn
+from vestibule.accounts.queries import SignedIn
+from vestibule.federation import entering, id_tokens, identities, spent
+from vestibule.federation.pending import Intent, Pending, secret
+from vestibule.federation.provider import Asked, Brought, Provider
+from vestibule.kernel.errors import (
+    FieldError,
+    InvalidFields,
+    ProviderFailed,
+    ProviderRefused,
+    StateRefused,
+)
+from vestibule.kernel.limits import PROVIDER_CLIENT
+from vestibule.kernel.means import Caller, Means
+from vestibule.kernel.running import running
+from vestibule.sessions.models import Kind
+from vestibule.throttle import counters
+
+T = TypeVar("T")
+
+log = logging.getLogger("vestibule.federation")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where to send the browser, and what it has to bring back."""
+
+    url: str
+    state: str
+    pending: Pending
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a browser brought back from a provider (RFC 6749, 4.1.2; RFC 9207)."""
+
+    code: str | None
+    error: str | None
+    issuer: str | None
+
+
+async def begin(
+    means: Means,
+    provider: Provider,
+    *,
+    redirect_uri: str,
+    surface: str,
+    next: str,  # noqa: A002 - what everybody calls it
+    intent: Intent = "either",
+    remember: bool = False,
+    login_hint: str | None = None,
+    linking: SignedIn | None = None,
+) -> Begun:
+    """Begin a sign-in, or the linking of an identity to the account of `linking`.
+
+    Raises:
+        ProviderFailed: it cannot be asked where people sign in.
+    """
+    state, nonce, verifier = secret(), secret(), secret()
+    asked = Asked(
+        redirect_uri=redirect_uri,
+        state=state,
+        nonce=nonce,
+        verifier=verifier,
+        login_hint=login_hint,
+    )
+    url = await _told(provider, provider.way_there(means, asked))
+    pending = Pending(
+        issuer=provider.issuer,
+        redirect_uri=redirect_uri,
+        surface=surface,
+        intent=intent,
+        nonce=nonce,
+        verifier=verifier,
+        next=next,
+        remember=remember,
+        session=str(linking.session.id) if linking else None,
+        begun_at=means.clock.now().timestamp(),
+    )
+    return Begun(url, state, pending)
+
+
+async def come_back(
+    means: Means,
+    provider: Provider,
+    pending: Pending | None,
+    *,
+    state: str,
+    returned: Returned,
+    redirect_uri: str,
+    caller: Caller,
+    known: SignedIn | None,
+) -> LoggedIn | None:
+    """Finish what was begun in this browser; None where an identity was linked.
+
+    Args:
+        pending: what `state` was begun for, if in this browser.
+        redirect_uri: where the provider sent the browser.
+        known: who is signed in.
+
+    Raises:
+        StateRefused: begun elsewhere, too long ago, for something else, or finished already.
+        ProviderRefused: the person, or the provider, said no.
+        ProviderFailed: what the provider says cannot be believed.
+        NoAccount, IdentityTaken, NotSignedIn: as `enter` and `link`.
+        TooManyAttempts: too many sign-ins from this client address.
+    """
+    if (
+        pending is None
+        or pending.issuer != provider.issuer
+        or pending.redirect_uri != redirect_uri
+        or pending.session != (str(known.session.id) if known and pending.session else None)
+    ):
+        raise StateRefused
+    await _spend(means, caller, "state", state, pending)
+    await _told(provider, provider.check_issuer(means, returned.issuer))
+    if returned.error is not None or not returned.code:
+        raise ProviderRefused
+    brought = Brought(
+        code=returned.code,
+        redirect_uri=redirect_uri,
+        verifier=pending.verifier,
+        nonce=pending.nonce,
+    )
+    person = await _told(provider, provider.redeem(means, brought))
+    if pending.session is None:
+        return await entering.enter(
+            means,
+            person,
+            provider=provider,
+            intent=pending.intent,
+            kind=Kind.COOKIE,
+            remember=pending.remember,
+            caller=caller,
+        )
+    if known is None:
+        raise StateRefused
+    await running(
+        means,
+        lambda unit: identities.link(unit, caller=known, person=person, provider=provider),
+        caller=caller,
+    )
+    return None
+
+
+async def exchange(
+    means: Means, provider: Provider, brought: Brought, *, intent: Intent, caller: Caller
+) -> LoggedIn:
+    """Sign in by a code for which a client of ours ran the redirect itself; answers tokens.
+
+    Raises:
+        InvalidFields: no nonce, where there is an ID token to hold it.
+        ProviderFailed, NoAccount, TooManyAttempts: as `come_back`.
+    """
+    if provider.has_id_tokens and not brought.nonce:
+        raise InvalidFields(
+            [FieldError("nonce", "required", "Send the nonce that you asked with.")]
+        )
+    await _count(means, caller)
+    person = await _told(provider, provider.redeem(means, brought))
+    return await entering.enter(
+        means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
+    )
+
+
+async def by_id_token(
+    means: Means, provider: Provider, *, id_token: str, nonce: str, intent: Intent, caller: Caller
+) -> LoggedIn:
+    """Sign in by an ID token that a native client of ours was given; each works once.
+
+    Raises:
+        ProviderFailed, NoAccount, TooManyAttempts: as `come_back`.
+        StateRefused: it was used before.
+    """
+    await _count(means, caller)
+    person = await _told(provider, provider.read(means, id_token, nonce))
+    until = id_tokens.OLDEST + 2 * id_tokens.LEEWAY + timedelta(minutes=1)
+    # Not the token but what it is for: the same signature can be written in several ways.
+    once = f"{person.issuer}\n{person.subject}\n{nonce}"
+    if not await running(
+        means, lambda unit: spent.spend(unit, "ID token", once, until=unit.now + until)
+    ):
+        raise StateRefused
+    return await entering.enter(
+        means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
+    )
+
+
+async def _spend(means: Means, caller: Caller, kind: str, what: str, pending: Pending) -> None:
+    await _count(means, caller)
+    fresh = await running(means, lambda unit: spent.spend(unit, kind, what, until=pending.ends_at))
+    if not fresh:
+        raise StateRefused
+
+
+async def _count(means: Means, caller: Caller) -> None:
+    network = caller.network
+    if network is not None:
+        await running(means, lambda unit: counters.take(unit, (PROVIDER_CLIENT, network)))
+
+
+async def _told(provider: Provider, asking: Awaitable[T]) -> T:
+    """Await what a provider is asked for; why it failed, the log is told and nobody else."""
+    try:
+        return await asking
+    except ProviderFailed as error:
+        log.warning("signing in with %s: %s", provider.name, error)
+        raise

@@ -1,0 +1,80 @@
+"""The accounts elsewhere by which somebody signs in."""
+
+from quart import Blueprint
+from quart_schema import tag, validate_request, validate_response
+
+from vestibule.extension import current_vestibule
+from vestibule.federation import identities, signing_in
+from vestibule.federation.choose import Providers
+from vestibule.web import destinations, identity, reading, returning
+from vestibule.web.access import requires
+from vestibule.web.api.oauth import SURFACE, callback_of, named
+from vestibule.web.api.oauth_models import (
+    IdentitiesAnswer,
+    IdentityAnswer,
+    LinkAnswer,
+    LinkBody,
+)
+
+blueprint = Blueprint("identities", __name__)
+
+
+@blueprint.get("/me/identities")
+@tag(["Providers"])
+@requires
+@validate_response(IdentitiesAnswer)
+async def list_identities() -> IdentitiesAnswer:
+    """List the accounts elsewhere by which one signs in"""
+    known = await identity.signed_in()
+    found = await current_vestibule().run(
+        lambda unit: identities.of_account(unit, known.account.id), reading=True
+    )
+    names = {each.issuer: each.name for each in current_vestibule().means.part(Providers).values()}
+    return IdentitiesAnswer(
+        identities=[
+            IdentityAnswer(
+                provider=names.get(each.issuer, ""),
+                issuer=each.issuer,
+                email=each.email,
+                linked_at=each.linked_at,
+            )
+            for each in found
+        ]
+    )
+
+
+@blueprint.post("/me/identities/<provider>/link")
+@tag(["Providers"])
+@requires(recent=True)
+@validate_request(LinkBody)
+@validate_response(LinkAnswer)
+async def link(provider: str, data: LinkBody) -> LinkAnswer:
+    """Begin to link an account elsewhere
+
+    The answer says where to send this browser, which has to be the one that comes back.
+    """
+    chosen, vestibule = named(provider), current_vestibule()
+    begun = await signing_in.begin(
+        vestibule.means,
+        chosen,
+        redirect_uri=callback_of(chosen),
+        surface=SURFACE,
+        next=destinations.read(vestibule.settings, data.next),
+        linking=await identity.signed_in(),
+    )
+    returning.remember(begun)
+    return LinkAnswer(url=begun.url)
+
+
+@blueprint.delete("/me/identities/<provider>")
+@tag(["Providers"])
+@requires(recent=True)
+@reading.takes_no_fields
+async def unlink(provider: str) -> tuple[str, int]:
+    """Sign in with a provider no longer"""
+    known, chosen = await identity.signed_in(), named(provider)
+    await current_vestibule().run(
+        lambda unit: identities.unlink(unit, caller=known, provider=chosen),
+        caller=identity.caller(),
+    )
+    return "", 204

@@ -1,0 +1,221 @@
+"""Signing in with a provider: by a browser, by a code, by an ID token."""
+
+from quart import Blueprint, redirect, request
+from quart.typing import ResponseReturnValue
+from quart_schema import tag, validate_querystring, validate_request, validate_response
+
+from vestibule.accounts.login import LoggedIn
+from vestibule.extension import current_vestibule
+from vestibule.federation import signing_in
+from vestibule.federation.choose import Providers
+from vestibule.federation.provider import Brought, Provider
+from vestibule.federation.signing_in import Begun, Returned
+from vestibule.kernel.errors import (
+    FieldError,
+    InvalidFields,
+    ProviderUnknown,
+    StateRefused,
+    TryLater,
+    VestibuleError,
+)
+from vestibule.web import destinations, identity, returning
+from vestibule.web.api.models import AccountAnswer, LoginAnswer, SessionAnswer, TokensAnswer
+from vestibule.web.api.oauth_models import (
+    ExchangeBody,
+    IdTokenBody,
+    ProviderAnswer,
+    ProvidersAnswer,
+    StartQuery,
+)
+
+blueprint = Blueprint("oauth", __name__)
+
+SURFACE = "api"
+
+
+@blueprint.get("/oauth")
+@tag(["Providers"])
+@validate_response(ProvidersAnswer)
+async def list_providers() -> ProvidersAnswer:
+    """List whom one can sign in with"""
+    return ProvidersAnswer(
+        providers=[
+            ProviderAnswer(name=each.name, title=each.title, start=_url(each, "start"))
+            for each in _providers().values()
+        ]
+    )
+
+
+@blueprint.get("/oauth/<provider>/start")
+@tag(["Providers"])
+@validate_querystring(StartQuery)
+async def start(provider: str, query_args: StartQuery) -> ResponseReturnValue:
+    """Send a browser to a provider
+
+    It comes back to our callback, which opens a session with a cookie and sends it to `next`.
+    """
+    chosen, settings = named(provider), current_vestibule().settings
+    begun = await signing_in.begin(
+        current_vestibule().means,
+        chosen,
+        redirect_uri=_url(chosen, "callback"),
+        surface=SURFACE,
+        next=destinations.read(settings, query_args.next),
+        intent=query_args.intent,
+        remember=query_args.remember,
+        login_hint=query_args.login_hint,
+    )
+    return leave(begun)
+
+
+@blueprint.get("/oauth/<provider>/callback")
+@tag(["Providers"])
+async def callback(provider: str) -> ResponseReturnValue:
+    """Take a browser back from a provider
+
+    Signs it in, or links what it brought, and sends it to the `next` of its beginning. What went
+    wrong is told to programs here, and to people on a page without what stands in this URL.
+    """
+    state = _one("state") or ""
+    try:
+        where = await _come_back(named(provider), state)
+    except TryLater:
+        raise
+    except VestibuleError as error:
+        returning.forget(state)
+        if not _wants_page():
+            raise
+        # Without what stands in this URL.
+        where = f"{current_vestibule().settings.base_url}/sign-in-failed?error={error.code}"
+    returning.forget(state)
+    return redirect(where, 303)
+
+
+@blueprint.post("/oauth/<provider>/exchange")
+@tag(["Providers"])
+@validate_request(ExchangeBody)
+@validate_response(LoginAnswer)
+async def exchange(provider: str, data: ExchangeBody) -> LoginAnswer:
+    """Sign in by a provider's code
+
+    For clients that ran the redirect themselves, with PKCE (S256). Answers tokens, never a cookie.
+    """
+    if data.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:
+        raise InvalidFields([_NOT_LISTED])
+    entered = await signing_in.exchange(
+        current_vestibule().means,
+        named(provider),
+        Brought(
+            code=data.code,
+            redirect_uri=data.redirect_uri,
+            verifier=data.code_verifier,
+            nonce=data.nonce,
+        ),
+        intent=data.intent,
+        caller=identity.caller(),
+    )
+    return _answer(entered)
+
+
+@blueprint.post("/oauth/<provider>/id-token")
+@tag(["Providers"])
+@validate_request(IdTokenBody)
+@validate_response(LoginAnswer)
+async def id_token(provider: str, data: IdTokenBody) -> LoginAnswer:
+    """Sign in by a provider's ID token
+
+    For native apps whose platform signs in by itself. With the nonce that it was asked with; each
+    works once, within ten minutes of its making. Answers tokens, never a cookie.
+    """
+    entered = await signing_in.by_id_token(
+        current_vestibule().means,
+        named(provider),
+        id_token=data.id_token,
+        nonce=data.nonce,
+        intent=data.intent,
+        caller=identity.caller(),
+    )
+    return _answer(entered)
+
+
+def named(provider: str) -> Provider:
+    """Return a provider by the name in our paths.
+
+    Raises:
+        ProviderUnknown: the settings name none of that name.
+    """
+    try:
+        return _providers()[provider]
+    except KeyError:
+        raise ProviderUnknown from None
+
+
+def leave(begun: Begun) -> ResponseReturnValue:
+    """Send a browser to its provider, and have it remember what it left for."""
+    returning.remember(begun)
+    return redirect(begun.url, 303)
+
+
+def callback_of(provider: Provider) -> str:
+    """Return where a provider sends browsers back to: never built from a request."""
+    return _url(provider, "callback")
+
+
+async def _come_back(provider: Provider, state: str) -> str:
+    pending = returning.brought(state) if state else None
+    if pending is None or pending.surface != SURFACE:
+        raise StateRefused
+    entered = await signing_in.come_back(
+        current_vestibule().means,
+        provider,
+        pending,
+        state=state,
+        returned=Returned(code=_one("code"), error=_one("error"), issuer=_one("iss")),
+        redirect_uri=_url(provider, "callback"),
+        caller=identity.caller(),
+        known=await identity.somebody(),
+    )
+    if entered is not None:
+        identity.sign_in(entered.opened)
+    return pending.next
+
+
+def _wants_page() -> bool:
+    """Whether a person looks at this, and no program."""
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    return best == "text/html"
+
+
+def _one(name: str) -> str | None:
+    """Return a parameter of the callback.
+
+    Raises:
+        StateRefused: it is there more than once, so nobody knows which one is meant.
+    """
+    found = request.args.getlist(name)
+    if len(found) > 1:
+        raise StateRefused
+    return found[0] if found else None
+
+
+def _answer(entered: LoggedIn) -> LoginAnswer:
+    assert entered.tokens is not None
+    return LoginAnswer(
+        account=AccountAnswer.of(entered.account),
+        session=SessionAnswer.of(entered.opened.session, current=True),
+        **TokensAnswer.of(entered.tokens).model_dump(),
+    )
+
+
+def _providers() -> Providers:
+    return current_vestibule().means.part(Providers)
+
+
+def _url(provider: Provider, what: str) -> str:
+    prefix = request.path.partition("/oauth")[0].partition("/me/")[0]
+    return f"{current_vestibule().settings.base_url}{prefix}/oauth/{provider.name}/{what}"
+
+
+_NOT_LISTED = FieldError(
+    "redirect_uri", "not_listed", "Send a redirect URI of VESTIBULE_OAUTH_REDIRECT_URIS."
+)

@@ -1,0 +1,212 @@
+"""Taking out what holds signing in with a provider together; the named test has to fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.test_controls import Control, take_out
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+_TESTS = "tests/federation/test_attacks.py"
+_WRONG = f"{_TESTS}::test_an_id_token_that_is_not_for_this_signs_nobody_in"
+
+CONTROLS = {
+    "a state that works once": Control(
+        "federation/signing_in.py",
+        "    if not fresh:\n        raise StateRefused\n",
+        "",
+        f"{_TESTS}::test_of_many_that_come_back_at_once_one_is_signed_in",
+    ),
+    "the time of a state": Control(
+        "federation/pending.py",
+        "return pending if pending.ends_at > now else None",
+        "return pending",
+        f"{_TESTS}::test_a_state_works_once_and_for_ten_minutes",
+    ),
+    "the provider of a state": Control(
+        "federation/signing_in.py",
+        "        or pending.issuer != provider.issuer\n"
+        "        or pending.redirect_uri != redirect_uri\n",
+        "",
+        f"{_TESTS}::test_a_sign_in_is_finished_at_the_provider_that_it_began_at",
+    ),
+    "the session that links": Control(
+        "federation/signing_in.py",
+        "(str(known.session.id) if known and pending.session else None)",
+        "pending.session",
+        f"{_TESTS}::test_a_link_that_was_begun_is_nothing_after_another_log_in",
+    ),
+    "a recent log-in for linking": Control(
+        "web/api/identities.py",
+        "@requires(recent=True)\n@validate_request(LinkBody)",
+        "@requires\n@validate_request(LinkBody)",
+        "tests/federation/test_signing_in.py::"
+        "test_linking_wants_a_recent_log_in_and_an_identity_that_is_free",
+    ),
+    "the issuer of an answer": Control(
+        "federation/openid.py",
+        "        if told != self.issuer:\n",
+        "        if False:\n",
+        f"{_TESTS}::test_an_answer_that_names_another_issuer_goes_nowhere",
+    ),
+    "an issuer that has to be told": Control(
+        "federation/openid.py",
+        'if published.get("authorization_response_iss_parameter_supported") is not True:',
+        "if True:",
+        f"{_TESTS}::test_an_answer_that_names_another_issuer_goes_nowhere",
+    ),
+    "a parameter once": Control(
+        "web/api/oauth.py",
+        "    if len(found) > 1:\n",
+        "    if False:\n",
+        f"{_TESTS}::test_a_state_that_is_missing_or_doubled_is_none",
+    ),
+    "the issuer of an ID token": Control(
+        "federation/id_tokens.py", 'if said.get("iss") != issuer:', "if False:", _WRONG
+    ),
+    "its audience": Control(
+        "federation/id_tokens.py",
+        "if len(listed) != 1 or listed[0] not in audiences:",
+        "if not set(listed) & set(audiences):",
+        _WRONG,
+    ),
+    "whom it was given to": Control(
+        "federation/id_tokens.py",
+        'if said.get("azp", listed[0]) != listed[0]:',
+        "if False:",
+        _WRONG,
+    ),
+    "its end": Control("federation/id_tokens.py", "expires + leeway <= moment or ", "", _WRONG),
+    "its age": Control(
+        "federation/id_tokens.py",
+        "if issued + leeway + OLDEST.total_seconds() <= moment:",
+        "if False:",
+        _WRONG,
+    ),
+    "when it begins": Control(
+        "federation/id_tokens.py",
+        'if "nbf" in said and _seconds(said, "nbf") - leeway > moment:',
+        "if False:",
+        _WRONG,
+    ),
+    "times that are numbers": Control(
+        "federation/id_tokens.py", " and not isinstance(value, bool)", "", _WRONG
+    ),
+    "its nonce": Control(
+        "federation/id_tokens.py",
+        "if not isinstance(told, str) or not compare_digest(told.encode(), nonce.encode()):",
+        "if False:",
+        f"{_TESTS}::test_an_id_token_of_another_sign_in_is_refused",
+    ),
+    "the access token beside it": Control(
+        "federation/id_tokens.py",
+        'said["at_hash"] != _half(access_token)',
+        "False",
+        _WRONG,
+    ),
+    "what its header asks for": Control(
+        "federation/id_tokens.py",
+        "if _REFUSED & header.keys() or not isinstance(kid, str | None):",
+        "if False:",
+        _WRONG,
+    ),
+    "its subject": Control(
+        "federation/id_tokens.py",
+        "not 0 < len(found) <= _SUBJECT",
+        "False",
+        _WRONG,
+    ),
+    "whom more is told of": Control(
+        "federation/openid.py",
+        'if found.get("sub") != said["sub"]:',
+        "if False:",
+        f"{_TESTS}::test_what_is_told_of_somebody_else_is_not_believed",
+    ),
+    "true and nothing like it": Control(
+        "federation/openid.py",
+        'more.get("email_verified") is True',
+        'bool(more.get("email_verified"))',
+        f"{_TESTS}::test_an_address_is_verified_by_true_alone",
+    ),
+    "who may speak for an address": Control(
+        "federation/openid.py",
+        "verified and (self.trusted or self._is_googles(email, said))",
+        "verified",
+        f"{_TESTS}::test_whoever_may_not_speak_for_an_address_opens_nobodys_account",
+    ),
+    "the primary address": Control(
+        "federation/github.py",
+        'each.get("primary") is True and each.get("verified") is True',
+        'each.get("primary") is True',
+        f"{_TESTS}::test_github_speaks_for_the_verified_primary_address_alone",
+    ),
+    "what was planted": Control(
+        "federation/admission.py",
+        '    await ending.end_everything(unit, account.id, reason="merged")\n',
+        "",
+        f"{_TESTS}::test_what_somebody_planted_is_gone_when_the_owner_comes",
+    ),
+    "a password that was planted": Control(
+        "federation/admission.py",
+        "        password_hash=None,\n        password_changed_at=unit.now,\n        email",
+        "        email",
+        f"{_TESTS}::test_what_somebody_planted_is_gone_when_the_owner_comes",
+    ),
+    "an identity that was planted": Control(
+        "federation/admission.py",
+        "    await ending.remove_identities(unit, account.id)\n",
+        "",
+        f"{_TESTS}::test_what_somebody_planted_is_gone_when_the_owner_comes",
+    ),
+    "identities at a reset that proves first": Control(
+        "accounts/resetting.py",
+        "        await ending.remove_identities(unit, account.id)\n",
+        "",
+        f"{_TESTS}::test_a_reset_that_proves_an_address_first_drops_identities",
+    ),
+    "accounts that are open": Control(
+        "federation/admission.py",
+        'Account.state == "active", *conditions',
+        "*conditions",
+        f"{_TESTS}::test_a_disabled_account_is_not_entered_by_an_identity",
+    ),
+    "an ID token that works once": Control(
+        "federation/signing_in.py",
+        "        raise StateRefused\n    return await entering.enter(\n"
+        "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
+        "        pass\n    return await entering.enter(\n"
+        "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
+        "tests/federation/test_signing_in.py::test_a_native_app_sends_an_id_token_once",
+    ),
+    "the last way in": Control(
+        "federation/identities.py",
+        "        raise LastWayIn\n",
+        "        pass\n",
+        "tests/federation/test_signing_in.py::test_the_last_way_in_stays",
+    ),
+    "redirect URIs that are listed": Control(
+        "web/api/oauth.py",
+        "if data.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:",
+        "if False:",
+        "tests/federation/test_signing_in.py::test_a_client_with_a_code_of_its_own_gets_tokens",
+    ),
+    "where browsers may be sent": Control(
+        "web/destinations.py",
+        "origin_of(url) in settings.origins",
+        "origin_of(url)",
+        "tests/federation/test_signing_in.py::test_nobody_is_sent_elsewhere",
+    ),
+    "the issuer that is configured": Control(
+        "federation/discovery.py",
+        'if found.get("issuer") != issuer:',
+        "if False:",
+        "tests/federation/test_conformance.py::test_discovery_that_names_another_issuer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
+    failed = take_out(CONTROLS[name], tmp_path)
+    print(f"\n  without {name}: {failed}")  # noqa: T201

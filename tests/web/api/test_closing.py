@@ -1,0 +1,218 @@
+"""Closing an account, keeping it after all, its erasure, and taking along what is stored."""
+
+import json
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from tests.attacks.looking import every_value
+from tests.web.api.test_address import changed, former, undo
+from tests.web.api.test_confirmation import change_accounts, events
+from tests.web.api.test_passwords import ADA, as_read, forgotten, make_key, opened
+from tests.world import PASSWORD, Client, Mail, World
+from vestibule.accounts import closing, state
+from vestibule.accounts.closing import close
+from vestibule.accounts.models import Account
+from vestibule.audit.log import Entry
+from vestibule.kernel.errors import NotSignedIn
+from vestibule.pruning import prune
+
+FORTNIGHT = timedelta(days=14)
+
+
+async def closed(world: World, client: Client, email: str = ADA) -> Mail:
+    """Close an account, and return the letter about it."""
+    answer = await client.delete("/v1/me")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "closing"
+    return (await world.mails(email))[-1]
+
+
+async def keep(client: Client, letter: Mail) -> int:
+    return (await client.post("/v1/accounts/keep", json={"token": letter.token})).status_code
+
+
+async def erased(world: World) -> int:
+    return (await prune(world.vestibule.means))["accounts"]
+
+
+async def test_a_closed_account_is_shut_at_once_and_its_owner_is_told(world: World) -> None:
+    ada, phone = await world.member(), world.browser()
+    assert await opened(world, phone, PASSWORD) == [200]
+    robot = world.client(**{"X-API-Key": await make_key(ada)})
+    reset = await forgotten(world)
+    letter = await closed(world, ada)
+    assert letter.subject == "Your account at Vestibule is closed"
+    assert letter.link == f"http://localhost:8000/keep-account?token={letter.token}"
+    assert "vestibule" not in ada.cookies
+    for client in (ada, phone, robot):
+        assert (await client.get("/v1/me")).status_code == 401
+    assert await opened(world, world.browser(), PASSWORD) == [401]
+    assert (await world.browser().reset(token=reset.token)).status_code == 400
+    assert "account.closing" in await events(world)
+
+
+async def test_it_is_kept_by_the_letter_and_is_as_it_was(world: World) -> None:
+    ada = await world.member(username="lovelace")
+    letter = await closed(world, ada)
+    world.clock.move(FORTNIGHT - timedelta(minutes=1))
+    assert await erased(world) == 0
+    stranger = world.browser()
+    assert await keep(stranger, letter) == 204
+    assert "vestibule" not in stranger.cookies, "it signs nobody in"
+    assert await opened(world, ada, PASSWORD) == [200]
+    assert (await ada.get("/v1/me")).json()["username"] == "lovelace"
+    assert await keep(stranger, letter) == 400
+    world.clock.move(FORTNIGHT)
+    assert await erased(world) == 0
+    assert "account.kept" in await events(world)
+
+
+async def test_closing_wants_a_recent_log_in(world: World) -> None:
+    ada = await world.member()
+    world.clock.move(timedelta(minutes=11))
+    for answer in (await ada.delete("/v1/me"), await ada.get("/v1/me/export")):
+        assert answer.json()["code"] == "reauthentication_required"
+    assert (await ada.get("/v1/me")).status_code == 200
+
+
+async def test_a_session_that_ended_meanwhile_closes_nothing(world: World) -> None:
+    ada = await world.member()
+    caller = await as_read(world, ada)
+    assert (await ada.post("/v1/logout")).status_code == 204
+    with pytest.raises(NotSignedIn):
+        await world.vestibule.run(lambda unit: close(unit, caller=caller))
+    assert await opened(world, ada, PASSWORD) == [200]
+
+
+async def test_after_its_time_there_is_no_way_back(world: World) -> None:
+    letter = await closed(world, await world.member())
+    world.clock.move(FORTNIGHT)
+    assert await keep(world.browser(), letter) == 400
+    assert await erased(world) == 1
+    assert await keep(world.browser(), letter) == 400
+
+
+async def test_a_way_back_keeps_nothing_that_is_not_closing(world: World) -> None:
+    """As of an account that an operator opened and shut meanwhile."""
+    letter = await closed(world, await world.member())
+    await change_accounts(world, state="disabled")
+    assert await keep(world.browser(), letter) == 400
+    assert await world.rows(select(Account.state)) == [("disabled",)]
+
+
+async def test_a_way_back_is_spent_once(world: World) -> None:
+    """Whoever closes the account again has another letter."""
+    ada = await world.member()
+    first = await closed(world, ada)
+    assert await keep(world.browser(), first) == 204
+    assert await opened(world, ada, PASSWORD) == [200]
+    second = await closed(world, ada)
+    assert await keep(world.browser(), first) == 400
+    assert await keep(world.browser(), second) == 204
+
+
+async def test_an_operator_opens_what_is_closing(world: World) -> None:
+    ada = world.browser()
+    assert (await ada.sign_up(None, username="lovelace")).status_code == 201
+    assert (await ada.log_in("lovelace")).status_code == 200
+    assert (await ada.delete("/v1/me")).status_code == 200
+    assert await world.mails() == [], "it has no address"
+    [(account,)] = await world.rows(select(Account.id))
+    assert await world.vestibule.run(lambda unit: state.enable(unit, account))
+    world.clock.move(FORTNIGHT)
+    assert await erased(world) == 0
+    assert (await ada.log_in("lovelace")).status_code == 200
+
+
+async def test_the_grace_is_as_the_settings_say(database_url: str, tmp_path: Path) -> None:
+    async with World.running(database_url, tmp_path, closing_grace=timedelta(days=2)) as world:
+        await closed(world, await world.member())
+        world.clock.move(timedelta(days=2) - timedelta(seconds=1))
+        assert await erased(world) == 0
+        world.clock.move(timedelta(seconds=1))
+        assert await erased(world) == 1
+
+
+async def test_erasure_leaves_nothing_but_ids_in_the_audit_log(world: World) -> None:
+    ada = await world.member("Ada@Example.org", username="lovelace", given_name="Augusta")
+    await make_key(ada)
+    await world.browser(address="203.0.113.77").log_in("Ada@Example.org", "a guess")
+    await world.browser().sign_up("Ada@Example.org")  # her letter that she has an account
+    await forgotten(world, "Ada@Example.org")
+    await closed(world, ada, "Ada@Example.org")
+    bob = await world.member("bob@example.org")
+    [(account,)] = await world.rows(select(Account.id).where(Account.username == "lovelace"))
+    kept = await world.rows(select(Entry.id).where(Entry.account_id == account))
+    world.clock.move(FORTNIGHT)
+    assert await erased(world) == 1
+    told = b"ada@example.org", b"Ada@Example.org", b"lovelace", b"Augusta", b"203.0.113.77"
+    for column, value in await every_value(world):
+        for each in told:
+            assert each not in value, column
+    left = await world.rows(select(Entry.id).where(Entry.account_id == account))
+    assert set(kept) < set(left)
+    assert "account.erased" in await events(world)
+    assert (await bob.log_in("bob@example.org")).status_code == 200, "others stay"
+
+
+async def test_many_are_erased_in_small_steps_and_nobody_else(world: World) -> None:
+    for name in ("one", "two", "three", "stays"):
+        client = world.browser()
+        await client.sign_up(None, username=name)
+        await client.log_in(name)
+        if name != "stays":
+            await client.delete("/v1/me")
+    world.clock.move(FORTNIGHT)
+    steps = [await world.vestibule.run(partial(closing.erase, most=2)) for _ in range(3)]
+    assert steps == [2, 1, 0]
+    assert await world.rows(select(Account.username)) == [("stays",)]
+
+
+async def test_the_former_address_takes_back_what_a_thief_closed(world: World) -> None:
+    thief = await world.member()
+    await changed(world, thief)
+    letter = await former(world)
+    assert (await thief.delete("/v1/me")).status_code == 200
+    assert (await undo(world.browser(), letter)).status_code == 200
+    reset = await former(world)
+    assert (await world.browser().reset(token=reset.token)).status_code == 204
+    world.clock.move(FORTNIGHT)
+    assert await erased(world) == 0
+
+
+async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> None:
+    ada = await world.member(username="lovelace")
+    key = await make_key(ada)
+    await world.browser().log_in(password="a guess")
+    await forgotten(world)
+    bob = await world.member("bob@example.org")
+    answer = await ada.get("/v1/me/export")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert set(told) == {
+        "exported_at",
+        "account",
+        "roles",
+        "sessions",
+        "api_keys",
+        "letters",
+        "proofs",
+        "audit",
+    }
+    assert (told["account"]["email"], told["account"]["username"]) == (ADA, "lovelace")
+    assert told["roles"] == [{"role": "user"}]
+    assert [each["name"] for each in told["api_keys"]] == ["robot"]
+    assert {each["recipient"] for each in told["letters"]} == {ADA}
+    assert [each["purpose"] for each in told["proofs"]] == ["password_reset"]
+    happened = [each["event"] for each in told["audit"]]
+    assert {"login.succeeded", "login.refused", "api_key.created"} <= set(happened)
+    assert told["audit"][-1]["address"] == "127.0.0.1"
+    assert "bob@example.org" not in answer.text
+    assert ADA not in (await bob.get("/v1/me/export")).text
+    said = json.dumps(told)
+    for secret in (key, ada.cookies["vestibule"], "argon2", "digest", "hash", "payload", "nonce"):
+        assert secret not in said
