@@ -1,5 +1,6 @@
 """The ready-made service: the extension and the surfaces that the settings switch on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from quart import Quart
@@ -7,11 +8,22 @@ from quart.sessions import SecureCookieSessionInterface
 
 from vestibule.embedding import Vestibule
 from vestibule.kernel.settings import Settings
-from vestibule.web import arrival, demo, documents, health, mailbox, metrics, reading, telemetry
+from vestibule.web import (
+    arrival,
+    demo,
+    documents,
+    health,
+    mailbox,
+    metrics,
+    place,
+    reading,
+    telemetry,
+)
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.api import wellknown
 from vestibule.web.arrival import ASGI
+from vestibule.web.dialects import mounting
 from vestibule.web.gate import Gate
 from vestibule.web.guard import add_headers
 from vestibule.web.myself import Myself
@@ -32,12 +44,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     """Return the service as an ASGI app; serving it starts and stops `vestibule`."""
     if isinstance(vestibule, Settings):
         vestibule = Vestibule(vestibule)
-    app = Quart("vestibule", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = reading.BODY_LIMIT
-    app.config["BODY_TIMEOUT"] = reading.BODY_TIMEOUT
-    app.url_map.merge_slashes = False  # one path, one spelling
-    app.session_interface = _NoSessions()
-    vestibule.init_app(app)
+    app = _app_of(vestibule)
     documents.attach(app, vestibule.settings)
     app.register_blueprint(api.blueprint())
     app.register_blueprint(landing.blueprint())
@@ -48,15 +55,50 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
         app.register_blueprint(demo.blueprint())
     if vestibule.settings.shows_metrics:
         app.register_blueprint(metrics.blueprint())
-    app.before_request(telemetry.note)
-    app.before_request(arrival.check)
-    app.after_request(add_headers)
+    mounting.mount(app, [each.name for each in vestibule.settings.dialects if not each.host])
     speak(app, api.ANSWERS)
     # As Quart's page on middleware says.
     readable = arrival.made_readable(app.asgi_app)
     app.asgi_app = Myself(readable, vestibule)  # type: ignore[method-assign]
-    told = _without_websockets(telemetry.attach(app, vestibule))
-    app.asgi_app = Gate(told, vestibule)  # type: ignore[method-assign]
+    told = telemetry.attach(app, vestibule)
+    app.asgi_app = Gate(_without_websockets(told), vestibule)  # type: ignore[method-assign]
+    _serve_hosts(app, vestibule, told)
+    return app
+
+
+def _app_of(vestibule: Vestibule) -> Quart:
+    app = Quart("vestibule", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = reading.BODY_LIMIT
+    app.config["BODY_TIMEOUT"] = reading.BODY_TIMEOUT
+    app.url_map.merge_slashes = False  # one path, one spelling
+    app.session_interface = _NoSessions()
+    vestibule.init_app(app)
+    app.before_request(telemetry.note)
+    app.before_request(arrival.check)
+    app.after_request(add_headers)
+    return app
+
+
+def _serve_hosts(app: Quart, vestibule: Vestibule, told: telemetry.Telling) -> None:
+    """Give each host that dialects have to themselves an app of its own, beside `app`."""
+    dialects = vestibule.settings.dialects
+    others: dict[str, ASGI] = {}
+    for host in sorted(vestibule.settings.dialect_hosts):
+        names = [each.name for each in dialects if each.host == host]
+        other = _app_on(host, vestibule, names)
+        others[host] = _without_websockets(told.also(other, vestibule))
+        app.before_serving(other.startup)
+        app.after_serving(other.shutdown)
+    if others:
+        app.asgi_app = mounting.Hosts(app.asgi_app, others)  # type: ignore[method-assign]
+
+
+def _app_on(host: str, vestibule: Vestibule, names: Sequence[str]) -> Quart:
+    app = _app_of(vestibule)
+    place.give(app, vestibule.settings, host)
+    mounting.mount(app, names)
+    mounting.speak_as(app, names[0])
+    app.asgi_app = arrival.made_readable(app.asgi_app)  # type: ignore[method-assign,assignment]
     return app
 
 

@@ -86,6 +86,7 @@ def reset_password(given: Settings | None = None, **caller: str | None) -> Rende
         keys=(TOKEN, "ABCD-2345"),
         now=NOW,
         caller=Caller(**caller),
+        lifetime=(given or settings()).reset_lifetime,
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 

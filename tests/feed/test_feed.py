@@ -208,8 +208,8 @@ async def test_who_is_read_while_it_changes_is_not_remembered(
     read, may_go = asyncio.Event(), asyncio.Event()
     by_session = queries.by_session
 
-    async def held(*given: Any) -> SignedIn | None:
-        found = await by_session(*given)
+    async def held(*given: Any, **named: Any) -> SignedIn | None:
+        found = await by_session(*given, **named)
         read.set()
         await may_go.wait()
         return found

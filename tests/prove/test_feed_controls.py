@@ -120,8 +120,8 @@ CONTROLS = {
     ),
     "the time of a token that is remembered": Control(
         "accounts/presence.py",
-        "in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY",
-        "in_time = True",
+        "return claims if means.clock.now() < claims.expires_at + LEEWAY else None",
+        "return claims",
         _BY_THE_CLOCK,
     ),
     "the use of what is remembered": Control(

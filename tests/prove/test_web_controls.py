@@ -129,7 +129,7 @@ CONTROLS = {
     ),
     "the way to https": Control(
         "web/arrival.py",
-        'return redirect(f"{settings.base_url}{quote(request.path)}{query}", 308)',
+        'return redirect(f"{place().base_url}{quote(request.path)}{query}", 308)',
         "return None",
         f"{_ARRIVAL}::test_what_came_to_the_proxy_in_clear_is_led_to_https",
     ),

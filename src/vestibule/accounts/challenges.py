@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from vestibule.accounts.models import Challenge
 from vestibule.accounts.names import Address
 from vestibule.kernel import opaque
-from vestibule.kernel.errors import ProofRefused
+from vestibule.kernel.errors import ProofRefused, Why
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
@@ -48,12 +48,17 @@ class Keys:
 
 
 async def ask(
-    unit: Unit, address: Address, wanted: Wanted, *, account_id: UUID | None = None
+    unit: Unit,
+    address: Address,
+    wanted: Wanted,
+    *,
+    account_id: UUID | None = None,
+    link: Purpose = Purpose.LINK,
 ) -> tuple[str, Keys]:
     """Write a new sign-up challenge; return the handle for the client and the keys for a letter."""
     challenge_id = uuid7()
     handle, handle_digest = opaque.issue(Purpose.SIGN_UP)
-    keys, columns = new_keys(unit, challenge_id, unit.settings.sign_up_lifetime)
+    keys, columns = new_keys(unit, challenge_id, unit.settings.sign_up_lifetime, link=link)
     payload = json.dumps(asdict(wanted)).encode()
     await unit.session.execute(
         insert(Challenge).values(
@@ -98,11 +103,11 @@ async def by_handle(unit: Unit, handle: str) -> Challenge | None:
     )
 
 
-async def by_token(unit: Unit, token: str) -> Challenge | None:
-    """Find the challenge that a letter's link opens."""
+async def by_token(unit: Unit, token: str, *, link: Purpose = Purpose.LINK) -> Challenge | None:
+    """Find the challenge that a letter's link opens, by a link of that kind."""
     return await unit.session.scalar(
         select(Challenge).where(
-            Challenge.token_digest == opaque.digest(Purpose.LINK, token),
+            Challenge.token_digest == opaque.digest(link, token),
             Challenge.purpose == SIGN_UP,
         )
     )
@@ -110,6 +115,13 @@ async def by_token(unit: Unit, token: str) -> Challenge | None:
 
 def is_open(unit: Unit, challenge: Challenge) -> bool:
     return challenge.used_at is None and challenge.expires_at > unit.now
+
+
+def why(unit: Unit, challenge: Challenge | None) -> Why:
+    """Return what is the matter with a challenge that is not open, or not there."""
+    if challenge is not None and challenge.used_at is None and challenge.expires_at <= unit.now:
+        return Why.EXPIRED
+    return Why.UNKNOWN
 
 
 def is_code(unit: Unit, challenge: Challenge, code: str) -> bool:
@@ -187,10 +199,10 @@ async def prune(unit: Unit, *, most: int) -> int:
 
 
 def new_keys(
-    unit: Unit, challenge_id: UUID, lifetime: timedelta
+    unit: Unit, challenge_id: UUID, lifetime: timedelta, *, link: Purpose = Purpose.LINK
 ) -> tuple[Keys, dict[str, bytes | datetime]]:
     """Return a token and a code for a letter, and what a row keeps of them."""
-    token, token_digest = opaque.issue(Purpose.LINK)
+    token, token_digest = opaque.issue(link)
     code = opaque.code()
     message = _code_message(challenge_id, opaque.typed(code))
     columns: dict[str, bytes | datetime] = {

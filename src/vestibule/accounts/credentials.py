@@ -7,15 +7,16 @@ from sqlalchemy import bindparam, exists, select
 
 from vestibule.accounts import queries
 from vestibule.accounts.models import Account
+from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import letters, outbox
-from vestibule.kernel.errors import NotSignedIn, SessionUnknown, TokenRefused
+from vestibule.kernel.errors import NotSignedIn, SessionUnknown, TokenRefused, Why
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import rotation, store
-from vestibule.sessions.models import Kind, Session
-from vestibule.tokens import access, keyring, refresh
-from vestibule.tokens.access import Holder
+from vestibule.sessions.models import NATIVE, Kind, Session
+from vestibule.tokens import access, checks, keyring, refresh
+from vestibule.tokens.access import Form, Holder
 from vestibule.tokens.keyring import Pair
 from vestibule.tokens.refresh import Presented
 
@@ -32,6 +33,35 @@ class Tokens:
 async def hand_out(unit: Unit, account: Account, session: Session) -> Tokens:
     """Sign an access token for a session of tokens, and write its current refresh token."""
     return _written(unit, account, session, await keyring.signing(unit))
+
+
+async def sign(unit: Unit, account: Account, session: Session, form: Form) -> str:
+    """Sign an access token of another surface, for a session that it opened."""
+    pair = await keyring.signing(unit)
+    holder = _holder(account, session)
+    return access.issue(pair, unit.settings, holder, now=unit.now, form=form).token
+
+
+async def sign_again(unit: Unit, known: SignedIn, form: Form) -> str:
+    """Sign a further token of a session, which lives on with it; the one before does not end.
+
+    Raises:
+        NotSignedIn: the session is over.
+    """
+    until = unit.now + form.lifetime + checks.LEEWAY
+    if not await rotation.prolong(unit, known.session, until=until):
+        raise NotSignedIn(Why.ENDED)
+    return await sign(unit, known.account, known.session, form)
+
+
+async def holder_of_old(unit: Unit, token: str, *, surface: str) -> SignedIn:
+    """Find who holds an access token of a surface that renews by it, however old it is.
+
+    Raises:
+        NotSignedIn: not ours, or of a session that is over.
+    """
+    claims = await queries.claims_of(unit, token, surface=surface, however_old=True)
+    return await queries.by_claims(unit, claims)
 
 
 def _written(unit: Unit, account: Account, session: Session, pair: Pair) -> Tokens:
@@ -138,5 +168,9 @@ def _refresh_token(unit: Unit, session: Session) -> str:
 _HELD = (
     select(Session, Account)
     .join(Account, Account.id == Session.account_id)
-    .where(Session.id == bindparam("session"), Session.kind == Kind.TOKENS)
+    .where(
+        Session.id == bindparam("session"),
+        Session.kind == Kind.TOKENS,
+        Session.audience == NATIVE,
+    )
 )

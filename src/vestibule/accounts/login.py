@@ -11,6 +11,7 @@ from vestibule.accounts.verification import prove_by_link
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import (
+    AddressNotProved,
     BadCredentials,
     Busy,
     ProofRefused,
@@ -20,6 +21,7 @@ from vestibule.kernel.errors import (
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Kind
+from vestibule.sessions.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ async def log_in(
     kind: Kind = Kind.COOKIE,
     device: str | None = None,
     instead_of: SignedIn | None = None,
+    terms: Terms | None = None,
+    unproved: bool = False,
+    tell_unproved: bool = False,
 ) -> LoggedIn:
     """Open a session for whoever `identifier` and `password` belong to, always a new one.
 
@@ -49,16 +54,22 @@ async def log_in(
         kind: what the holder is handed.
         device: what an earlier log-in left on the device.
         instead_of: who the same browser was signed in as; that session ends.
+        terms: of another surface, in place of `kind`; it hands out its credential itself.
+        unproved: let in whose address is not proved.
+        tell_unproved: tell those whose password is right that their address is not proved.
 
     Raises:
         BadCredentials: unknown, wrong, disabled, not proved, or over the account's cap: always at
             the same cost.
+        AddressNotProved: only with `tell_unproved`.
         TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
     """
     async with unit.glance() as glance:
         account = await queries.by_identifier(glance, identifier)
-    seen = account.password_hash if account and _may_enter(unit, account) else None
+    unproved = unproved or unit.settings.login_before_proof
+    looks = account is not None and _may_enter(account, unproved=unproved or tell_unproved)
+    seen = account.password_hash if account and looks else None
     like = disguise.for_identifier(unit, identifier, account)
     known = devices.recognise(unit, account, device)
     try:
@@ -75,9 +86,11 @@ async def log_in(
         await attempts.forget(unit, attempt)
         raise
     entered = None
-    if await attempts.judge(unit, attempt, right=right) and account is not None:
+    believed = await attempts.judge(unit, attempt, right=right) and account is not None
+    may_enter = account is not None and _may_enter(account, unproved=unproved)
+    if believed and may_enter and account is not None:
         fresh = await _fresh_hash(unit, password, seen)
-        entered = await _enter(
+        entered = await enter(
             unit,
             account,
             seen=seen,
@@ -86,6 +99,7 @@ async def log_in(
             kind=kind,
             instead_of=instead_of,
             device=known,
+            terms=terms,
         )
     if entered is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(
@@ -94,7 +108,7 @@ async def log_in(
             account_id=account.id if account else None,
             identifier=names.if_address(identifier),
         )
-        raise BadCredentials
+        raise AddressNotProved if believed and not may_enter else BadCredentials
     return entered
 
 
@@ -115,13 +129,13 @@ async def log_in_by_link(
         As `prove_by_link`.
     """
     account = await prove_by_link(unit, token=token, password=password, username=username)
-    entered = await _enter(unit, account, seen=account.password_hash, instead_of=instead_of)
+    entered = await enter(unit, account, seen=account.password_hash, instead_of=instead_of)
     if entered is None:
         raise ProofRefused
     return entered
 
 
-async def _enter(
+async def enter(
     unit: Unit,
     account: Account,
     *,
@@ -131,6 +145,7 @@ async def _enter(
     kind: Kind = Kind.COOKIE,
     instead_of: SignedIn | None = None,
     device: UUID | None = None,
+    terms: Terms | None = None,
 ) -> LoggedIn | None:
     """Open the session, unless the account is not as it was seen, and note the log-in."""
     if seen is None:  # an account without a password has another way in
@@ -139,22 +154,22 @@ async def _enter(
         return None
     if fresh is not None:
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
-    opened = await store.open_for(unit, account.id, remember=remember, kind=kind)
+    opened = await store.open_for(unit, account.id, remember=remember, kind=kind, terms=terms)
     if instead_of is not None:
         await _replace(unit, instead_of)
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
     left = devices.leave(unit, account.id, password_hash=fresh or seen, device=device)
-    if kind == Kind.COOKIE:
+    if terms is not None or kind == Kind.COOKIE:
         return LoggedIn(account, opened, left)
     tokens = await credentials.hand_out(unit, account, opened.session)
     return LoggedIn(account, opened, left, tokens)
 
 
-def _may_enter(unit: Unit, account: Account) -> bool:
+def _may_enter(account: Account, *, unproved: bool) -> bool:
     proved = account.email_verified_at is not None or account.email_key is None
-    return account.state == "active" and (proved or unit.settings.login_before_proof)
+    return account.state == "active" and (proved or unproved)
 
 
 async def _fresh_hash(unit: Unit, password: str, seen: str | None) -> str | None:

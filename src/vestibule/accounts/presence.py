@@ -3,6 +3,7 @@
 What is remembered is shared between requests; nobody changes it. On SQLite nothing is.
 """
 
+from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
@@ -18,24 +19,37 @@ from vestibule.kernel.memory import Fact, Loading
 from vestibule.kernel.running import running
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
-from vestibule.sessions.models import Session
+from vestibule.sessions.models import NATIVE, Session
 from vestibule.tokens.access import Claims
 from vestibule.tokens.checks import LEEWAY
 
 
-async def by_session(means: Means, secret: str) -> SignedIn | None:
+@dataclass(frozen=True)
+class Held:
+    """Who holds an access token, and what it says."""
+
+    known: SignedIn
+    claims: Claims
+
+
+async def by_session(means: Means, secret: str, *, audience: str = NATIVE) -> SignedIn | None:
     """Find whose session a cookie's secret opens, if it is live and its account active.
+
+    Args:
+        audience: the surface that opened it.
 
     Raises:
         DatabaseUnavailable: it has to be asked, and cannot be.
     """
-    known = recalled_by_session(means, secret)
+    known = recalled_by_session(means, secret, audience=audience)
     if known is not None:
         return known
     means.memory.misses += 1
     digest = store.digest_of(secret)
     with means.memory.loading() as loading:
-        found = await running(means, lambda unit: queries.by_session(unit, digest), reading=True)
+        found = await running(
+            means, lambda unit: queries.by_session(unit, digest, audience=audience), reading=True
+        )
         if found is not None and _remember(means, found, loading):
             means.memory.credentials.put(digest, found.session.id)
     return found
@@ -47,25 +61,38 @@ async def by_access_token(means: Means, token: str) -> SignedIn | None:
     Raises:
         DatabaseUnavailable: it has to be asked, and cannot be.
     """
-    known = recalled_by_access_token(means, token)
-    if known is not None:
-        return known
-    means.memory.misses += 1
-    verified = _verified(means, token)
+    try:
+        return (await holder_of(means, token)).known
+    except NotSignedIn:
+        return None
 
-    async def look(unit: Unit) -> tuple[Claims, SignedIn]:
-        claims = verified or await queries.claims_of(unit, token)
-        return claims, await queries.by_claims(unit, claims)
+
+async def holder_of(means: Means, token: str, *, surface: str | None = None) -> Held:
+    """Find who holds an access token, if its session is live and its account active.
+
+    Args:
+        surface: whose token it must be; None: the API's own.
+
+    Raises:
+        NotSignedIn: nobody; `why` tells more than a stranger should learn on most surfaces.
+        DatabaseUnavailable: it has to be asked, and cannot be.
+    """
+    held = _recalled_holder(means, token, surface)
+    if held is not None:
+        return held
+    means.memory.misses += 1
+    verified = _verified(means, token, surface)
+
+    async def look(unit: Unit) -> Held:
+        claims = verified or await queries.claims_of(unit, token, surface=surface)
+        return Held(await queries.by_claims(unit, claims), claims)
 
     with means.memory.loading() as loading:
-        try:
-            claims, found = await running(means, look, reading=True)
-        except NotSignedIn:
-            return None
-        _remember(means, found, loading)
+        held = await running(means, look, reading=True)
+        _remember(means, held.known, loading)
         if loading.is_good((Fact.SIGNING_KEYS, None)):
-            means.memory.tokens.put(token, claims)
-    return found
+            means.memory.tokens.put(token, held.claims)
+    return held
 
 
 async def by_api_key(means: Means, sent: str) -> Program | None:
@@ -94,19 +121,21 @@ async def by_api_key(means: Means, sent: str) -> Program | None:
     return programs.at_work(means, key, account)
 
 
-def recalled_by_session(means: Means, secret: str) -> SignedIn | None:
+def recalled_by_session(means: Means, secret: str, *, audience: str = NATIVE) -> SignedIn | None:
     """Find whose session a secret opens, as far as this process remembers."""
     if not means.memory.is_trusted:
         return None
     digest = store.digest_of(secret)
     session_id = means.memory.credentials.get(digest)
-    return None if session_id is None else _recalled(means, session_id, digest=digest)
+    if session_id is None:
+        return None
+    return _recalled(means, session_id, audience=audience, digest=digest)
 
 
 def recalled_by_access_token(means: Means, token: str) -> SignedIn | None:
     """Find whom an access token speaks of, as far as this process remembers."""
-    claims = _verified(means, token) if means.memory.is_trusted else None
-    return None if claims is None else _recalled(means, claims.session_id)
+    held = _recalled_holder(means, token, None)
+    return None if held is None else held.known
 
 
 def recalled_by_api_key(means: Means, sent: str) -> Program | None:
@@ -123,18 +152,31 @@ def recalled_by_api_key(means: Means, sent: str) -> Program | None:
     return programs.at_work(means, key, account)
 
 
-def _verified(means: Means, token: str) -> Claims | None:
+def _recalled_holder(means: Means, token: str, surface: str | None) -> Held | None:
+    claims = _verified(means, token, surface) if means.memory.is_trusted else None
+    if claims is None:
+        return None
+    known = _recalled(means, claims.session_id, audience=surface or NATIVE)
+    return None if known is None else Held(known, claims)
+
+
+def _verified(means: Means, token: str, surface: str | None) -> Claims | None:
     """Return what a token says that fitted its session once, and is still in its time."""
     claims = cast(Claims | None, means.memory.tokens.get(token))
-    in_time = claims is not None and means.clock.now() < claims.expires_at + LEEWAY
-    return claims if in_time else None
+    if claims is None or claims.surface != surface:
+        return None
+    return claims if means.clock.now() < claims.expires_at + LEEWAY else None
 
 
-def _recalled(means: Means, session_id: UUID, *, digest: bytes | None = None) -> SignedIn | None:
+def _recalled(
+    means: Means, session_id: UUID, *, audience: str, digest: bytes | None = None
+) -> SignedIn | None:
     memory, now = means.memory, means.clock.now()
     session = cast(Session | None, memory.sessions.get(session_id))
     # One that looks idle here may have been used elsewhere: it is read again.
     if session is None or not store.is_live(means, session, now=now):
+        return None
+    if session.audience != audience:
         return None
     if digest is not None and session.secret_digest != digest:
         return None  # it has got another secret meanwhile

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
 from vestibule.kernel.database import UtcDateTime
-from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.errors import NotSignedIn, Why
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import NATIVE, Kind, Session
@@ -46,9 +46,10 @@ async def by_identifier(unit: Unit, identifier: str) -> Account | None:
     return None
 
 
-async def by_session(unit: Unit, digest: bytes) -> SignedIn | None:
+async def by_session(unit: Unit, digest: bytes, *, audience: str = NATIVE) -> SignedIn | None:
     """Find whose session a secret of that digest opens, if it is live and its account active."""
-    found = (await unit.session.execute(_BY_SESSION, {"digest": digest})).one_or_none()
+    named = {"digest": digest, "audience": audience}
+    found = (await unit.session.execute(_BY_SESSION, named)).one_or_none()
     if found is None or not store.is_live(unit.means, found[0], now=unit.now):
         return None
     store.touch(unit.means, found[0], now=unit.now)
@@ -64,8 +65,14 @@ async def by_access_token(unit: Unit, token: str) -> SignedIn:
     return await by_claims(unit, await claims_of(unit, token))
 
 
-async def claims_of(unit: Unit, token: str) -> Claims:
+async def claims_of(
+    unit: Unit, token: str, *, surface: str | None = None, however_old: bool = False
+) -> Claims:
     """Verify an access token.
+
+    Args:
+        surface: whose token it must be; None: the API's own.
+        however_old: take one that is out of date.
 
     Raises:
         NotSignedIn: not ours, or out of date.
@@ -73,7 +80,9 @@ async def claims_of(unit: Unit, token: str) -> Claims:
     verifier = await keyring.verifier(unit, checks.kid_of(token))
     if verifier is None:
         raise NotSignedIn
-    return access.verify(token, verifier, unit.settings, now=unit.now)
+    return access.verify(
+        token, verifier, unit.settings, now=unit.now, surface=surface, however_old=however_old
+    )
 
 
 async def by_claims(unit: Unit, claims: Claims) -> SignedIn:
@@ -85,12 +94,13 @@ async def by_claims(unit: Unit, claims: Claims) -> SignedIn:
     named = {
         "session": claims.session_id,
         "account": claims.account_id,
+        "audience": claims.surface or NATIVE,
         "kid": claims.kid,
         "now": unit.now,
     }
     found = (await unit.session.execute(_BY_CLAIMS, named)).one_or_none()
     if found is None or not store.is_live(unit.means, found[0], now=unit.now):
-        raise NotSignedIn
+        raise NotSignedIn(Why.ENDED)
     store.touch(unit.means, found[0], now=unit.now)
     return SignedIn(account=found[1], session=found[0])
 
@@ -117,7 +127,7 @@ _BY_CLAIMS = (
     .where(
         Session.id == bindparam("session"),
         Session.kind == Kind.TOKENS,
-        Session.audience == NATIVE,
+        Session.audience == bindparam("audience"),
         Session.ended_at.is_(None),
         Account.id == bindparam("account"),
         Account.state == "active",

@@ -1,6 +1,7 @@
 """A new password by letter, where the old one is forgotten."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NoReturn
 
 from sqlalchemy import func
@@ -21,7 +22,7 @@ from vestibule.accounts.proofs import Proof
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import life_letters, outbox
-from vestibule.kernel.errors import ProofRefused
+from vestibule.kernel.errors import ProofRefused, Why
 from vestibule.kernel.limits import FORGOT_CLIENT, LETTERS, RESET_CODES
 from vestibule.kernel.unit import Unit
 from vestibule.throttle import counters
@@ -38,11 +39,17 @@ class Reset:
     device: str
 
 
-async def forget_password(unit: Unit, *, email: str) -> None:
+async def forget_password(
+    unit: Unit, *, email: str, page: str | None = None, lifetime: timedelta | None = None
+) -> None:
     """Post a link and a code for a new password to whoever reads the mail of an address.
 
     Without an account that could be logged in to, a letter says so: the work is the same, and the
     caller learns nothing. Those of an earlier letter are worth nothing from then on.
+
+    Args:
+        page: where the link leads, with `{token}`, in place of the settings' page.
+        lifetime: how long it works, in place of the settings'.
 
     Raises:
         InvalidAddress: what was typed.
@@ -61,18 +68,26 @@ async def forget_password(unit: Unit, *, email: str) -> None:
     if not may_write:  # the last letter goes on working
         await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
         return
-    await write_letter(unit, address, account)
+    await write_letter(unit, address, account, page=page, lifetime=lifetime)
 
 
-async def write_letter(unit: Unit, address: Address, account: Account | None) -> None:
+async def write_letter(
+    unit: Unit,
+    address: Address,
+    account: Account | None,
+    *,
+    page: str | None = None,
+    lifetime: timedelta | None = None,
+) -> None:
     """Post a link and a code to `account`, or to nobody's address that there is none."""
+    lasts = lifetime or unit.settings.reset_lifetime
     await proofs.void_of_address(unit, Proof.RESET, address.key)
     keys = await proofs.ask(
         unit,
         Proof.RESET,
         address,
         account_id=account.id if account else None,
-        lifetime=unit.settings.reset_lifetime,
+        lifetime=lasts,
         bound={_BOUND: proofs.moment(account.password_changed_at) if account else None},
     )
     if account is not None and account.email is not None and account.state == "active":
@@ -83,6 +98,8 @@ async def write_letter(unit: Unit, address: Address, account: Account | None) ->
             keys=(keys.token, keys.code),
             now=unit.now,
             caller=unit.caller,
+            lifetime=lasts,
+            page=page,
         )
     else:
         draft = life_letters.no_account(to=address.typed, now=unit.now, caller=unit.caller)
@@ -103,7 +120,9 @@ async def reset_by_link(unit: Unit, *, token: str, password: str) -> Reset:
     passwords.check(unit, password)
     challenge = await proofs.by_token(unit, Proof.RESET, token)
     if challenge is None or not challenges.is_open(unit, challenge):
-        await _refuse(unit, challenge.address if challenge else None)
+        await _refuse(
+            unit, challenge.address if challenge else None, challenges.why(unit, challenge)
+        )
     return await _reset(unit, challenge, password)
 
 
@@ -163,6 +182,6 @@ async def _reset(unit: Unit, challenge: Challenge, password: str) -> Reset:
     return Reset(changed, devices.leave(unit, account.id, password_hash=fresh))
 
 
-async def _refuse(unit: Unit, address: str | None) -> NoReturn:
+async def _refuse(unit: Unit, address: str | None, why: Why = Why.UNKNOWN) -> NoReturn:
     await log.record(unit, Event.PROOF_REFUSED, identifier=address)
-    raise ProofRefused
+    raise ProofRefused(why)

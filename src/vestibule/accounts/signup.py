@@ -16,6 +16,7 @@ from vestibule.courier.letters import Draft
 from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, UsernameTaken
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
+from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
 from vestibule.roles import grants
 from vestibule.throttle import counters
@@ -44,7 +45,9 @@ class Person:
     family_name: str | None = None
 
 
-async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> SignedUp:
+async def sign_up(
+    unit: Unit, person: Person, *, open_now: bool = False, click: str | None = None
+) -> SignedUp:
     """Ask for an account.
 
     With an address it stays a challenge until the address is proved by letter, and a taken address
@@ -53,6 +56,7 @@ async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> Sign
 
     Args:
         open_now: open the account before its address is proved.
+        click: a page that proves the address by the letter's link alone, with `{token}`.
 
     Raises:
         IdentifierMissing, InvalidAddress, InvalidUsername, WeakPassword: what was typed.
@@ -70,11 +74,15 @@ async def sign_up(unit: Unit, person: Person, *, open_now: bool = False) -> Sign
         raise UsernameTaken
     owner = None if account else await queries.by_email_key(unit, address.key)
     handle, keys = await challenges.ask(
-        unit, address, wanted, account_id=account.id if account else None
+        unit,
+        address,
+        wanted,
+        account_id=account.id if account else None,
+        link=Purpose.CLICK if click else Purpose.LINK,
     )
     await log.record(unit, Event.SIGN_UP_ASKED, identifier=address.typed)
     if may_write:
-        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner))
+        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner, page=click))
     else:
         await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
     return SignedUp(account, handle)
@@ -193,7 +201,9 @@ async def _username_taken(unit: Unit, wanted: Wanted) -> bool:
     return await queries.by_username_key(unit, key) is not None
 
 
-def _letter(unit: Unit, to: str, keys: Keys | None, *, owner: Account | None) -> Draft:
+def _letter(
+    unit: Unit, to: str, keys: Keys | None, *, owner: Account | None, page: str | None = None
+) -> Draft:
     """The proof for an address that is free, and for one that is not, a word to its owner."""
     if keys is None or (owner is not None and owner.email is not None):
         stored = owner.email if owner is not None and owner.email is not None else to
@@ -206,4 +216,5 @@ def _letter(unit: Unit, to: str, keys: Keys | None, *, owner: Account | None) ->
         asked_at=unit.now,
         caller=unit.caller,
         expires_at=unit.now + unit.settings.sign_up_lifetime,
+        page=page,
     )

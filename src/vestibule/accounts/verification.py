@@ -1,11 +1,12 @@
 """Proving an address: by the code, where one signed up, or by the link and the password."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import NoReturn
 
 from sqlalchemy import update
 
-from vestibule.accounts import challenges, ending, signup
+from vestibule.accounts import challenges, ending, queries, signup
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.queries import SignedIn
@@ -15,10 +16,13 @@ from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
 from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 from vestibule.kernel.memory import Fact
+from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
 from vestibule.throttle.counters import Whose
+
+_TWICE = timedelta(minutes=1)
 
 
 async def prove_by_code(
@@ -86,6 +90,43 @@ async def prove_by_link(
         await _refuse(unit, challenge)
     await counters.give_back(unit, (SIGN_UP_PASSWORDS, key))
     return await _prove(unit, challenge, username, caller)
+
+
+async def prove_by_click(unit: Unit, *, token: str) -> Account:
+    """Confirm the account of a sign-up by its letter's link alone.
+
+    For links of that kind only, and accounts that are open already: their front end knows no page
+    that asks for the password. It sends the token twice at once, so within a minute a used one is
+    as good as new.
+
+    Raises:
+        ProofRefused: unknown, used or out of date.
+    """
+    challenge = await challenges.by_token(unit, token, link=Purpose.CLICK)
+    if challenge is None or challenge.account_id is None:
+        raise ProofRefused
+    if challenge.used_at is not None:
+        return await _proved_by(unit, challenge)
+    if not challenges.is_open(unit, challenge):
+        raise ProofRefused(challenges.why(unit, challenge))
+    try:
+        return await _prove(unit, challenge, None, None)
+    except ProofRefused:
+        await unit.session.refresh(challenge)  # the other of the two was first
+        return await _proved_by(unit, challenge)
+
+
+async def _proved_by(unit: Unit, challenge: Challenge) -> Account:
+    """Return the account whose address a challenge that is used has just proved."""
+    account = challenge.account_id and await queries.by_id(unit, challenge.account_id)
+    if (
+        not account
+        or challenge.used_at is None
+        or challenge.used_at <= unit.now - _TWICE
+        or account.email_verified_at != challenge.used_at
+    ):
+        await _refuse(unit, challenge)
+    return account
 
 
 def _whose(challenge: Challenge) -> Whose:

@@ -16,6 +16,7 @@ from vestibule.cli import logs
 from vestibule.connections import Connections
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings import Settings, unknown_variables
+from vestibule.web.dialects import mounting
 
 
 @click.command()
@@ -121,6 +122,11 @@ def _say_where(settings: Settings) -> None:
     else:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         click.echo(f"{name}: listening on {host}:{settings.port} for {settings.base_url}")
+    for each in settings.dialects:
+        where = f"on {each.host}" if each.host else f"at {settings.base_url}"
+        click.echo(f"  front end  {each.name} {where}")
+        if each.name in mounting.GIVES_AWAY:
+            click.echo(f"             {mounting.GIVES_AWAY[each.name]}")
     if settings.shows_docs:
         click.echo(f"  API docs   {settings.base_url}/docs")
     sys.stdout.flush()

@@ -37,9 +37,15 @@ def prove_address(
     asked_at: datetime,
     caller: Caller,
     expires_at: datetime,
+    page: str | None = None,
 ) -> Draft:
-    """The letter of a sign-up: a link, a code, and from where it was asked for."""
-    template = settings.link_sign_up or f"{settings.base_url}/verify-email?token={{token}}"
+    """The letter of a sign-up: a link, a code, and from where it was asked for.
+
+    Args:
+        page: where the link leads, in place of the settings' page.
+    """
+    ours = settings.link_sign_up or f"{settings.base_url}/verify-email?token={{token}}"
+    template = page or ours
     return Draft(
         kind="prove_address",
         recipient=to,

@@ -1,6 +1,6 @@
 """The letters of an account's life: a new password, a new address, its end. As `letters`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -18,11 +18,15 @@ def reset_password(
     keys: tuple[str, str],
     now: datetime,
     caller: Caller,
+    lifetime: timedelta,
+    page: str | None = None,
 ) -> Draft:
     """A link and a code for a new password, and from where they were asked for.
 
     Args:
         keys: token and code.
+        lifetime: how long the link works.
+        page: where it leads, in place of the settings' page.
     """
     token, code = keys
     link = settings.link_password_reset or f"{settings.base_url}/reset-password/{{token}}"
@@ -30,13 +34,13 @@ def reset_password(
         kind="reset_password",
         recipient=to,
         account_id=account_id,
-        expires_at=now + settings.reset_lifetime,
+        expires_at=now + lifetime,
         words=origin(now, caller)
         | {
-            "link": link.replace("{token}", token),
+            "link": (page or link).replace("{token}", token),
             "code": code,
-            "link_lifetime": spoken(settings.reset_lifetime),
-            "code_lifetime": spoken(min(settings.code_lifetime, settings.reset_lifetime)),
+            "link_lifetime": spoken(lifetime),
+            "code_lifetime": spoken(min(settings.code_lifetime, lifetime)),
         },
     )
 

@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     SESSION = "vses_"
     SIGN_UP = "vsup_"
     LINK = "vlnk_"
+    CLICK = "vclk_"  # as a link, and no password is asked for there
     REFRESH = "vref_"
     CONFIRMATION = "vcon_"
     API_KEY = "vst_"

@@ -1,12 +1,16 @@
-"""Replacing a session's refresh token, once in a while, however many ask at the same moment."""
+"""Keeping sessions of tokens alive, however many of their holders ask at the same moment."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from vestibule.kernel.database import UtcDateTime
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Kind, Session
+
+_ENOUGH = timedelta(minutes=1)
 
 
 async def by_id(unit: Unit, session_id: UUID) -> Session | None:
@@ -44,6 +48,29 @@ async def rotate(
             "before": unit.now - unit.settings.refresh_grace,
         },
     )
+
+
+async def prolong(unit: Unit, session: Session, *, until: datetime) -> bool:
+    """Let a session rest until then, for a token that lasts so long; False: it is over.
+
+    One that may nearly so already is left: who asks at every request would write at every request.
+    """
+    if session.idle_until > until - _ENOUGH:
+        return True
+    prolonged = await unit.session.scalar(
+        update(Session)
+        .where(
+            Session.id == session.id,
+            Session.ended_at.is_(None),
+            Session.idle_until > unit.now,
+            Session.expires_at > unit.now,
+        )
+        .values(idle_until=until, seen_at=unit.now)
+        .returning(Session.id)
+        .execution_options(synchronize_session=False)
+    )
+    unit.forget(Fact.SESSION, session.id)
+    return prolonged is not None
 
 
 def is_over(unit: Unit, session: Session) -> bool:

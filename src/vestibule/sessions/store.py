@@ -26,6 +26,7 @@ from vestibule.kernel.removal import remove
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import NATIVE, Kind, Session
+from vestibule.sessions.terms import Terms
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT = 400
@@ -46,15 +47,23 @@ async def open_for(
     remember: bool,
     kind: Kind = Kind.COOKIE,
     amr: str = "pwd",
+    terms: Terms | None = None,
 ) -> Opened:
-    """Open a session for an account that the caller's unit holds: see `queries.enter`."""
+    """Open a session for an account that the caller's unit holds: see `queries.enter`.
+
+    Args:
+        terms: of another surface, in place of the API's, `kind` included.
+    """
+    if terms is None:
+        idle, lifetime = _spans(unit.settings, kind, remember=remember)
+    else:
+        kind, idle, lifetime = terms.kind, terms.idle, terms.lifetime
     secret, digest = opaque.issue(Purpose.SESSION) if kind == Kind.COOKIE else (None, None)
-    idle, lifetime = _spans(unit.settings, kind, remember=remember)
     agent = unit.caller.user_agent
     values = {
         "id": uuid7(),
         "account_id": account_id,
-        "audience": NATIVE,
+        "audience": terms.audience if terms else NATIVE,
         "kind": kind,
         "secret_digest": digest,
         "generation": 0,
@@ -80,7 +89,9 @@ def digest_of(secret: str) -> bytes:
 
 # The session of a digest unless it was ended; whether it rests, `is_live` tells.
 LIVE_ROW = select(Session).where(
-    Session.secret_digest == bindparam("digest"), Session.ended_at.is_(None)
+    Session.secret_digest == bindparam("digest"),
+    Session.audience == bindparam("audience"),
+    Session.ended_at.is_(None),
 )
 _SESSIONS = cast(Table, Session.__table__)
 
@@ -108,7 +119,7 @@ async def write_touches(unit: Unit) -> None:
     seldom, _ = _spans(unit.settings, Kind.COOKIE, remember=True)
     idle_until = case(
         # Only a refresh keeps tokens alive: whoever has none left cannot come back.
-        (Session.kind == Kind.TOKENS, Session.idle_until),
+        (or_(Session.kind == Kind.TOKENS, Session.audience != NATIVE), Session.idle_until),
         (Session.remember, literal(unit.now + seldom, UtcDateTime)),
         else_=literal(unit.now + often, UtcDateTime),
     )

@@ -1,9 +1,9 @@
 """Access tokens: short-lived JWTs (RFC 7519, 9068) of a session, verified without a database."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from joserfc import jwt
@@ -38,6 +38,7 @@ class Claims:
     session_id: UUID
     expires_at: datetime
     kid: str
+    surface: str | None = None  # whose token it is; None: the API's own
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,33 @@ class Issued:
     expires_in: int  # seconds
 
 
-def issue(pair: Pair, settings: Settings, holder: Holder, *, now: datetime) -> Issued:
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How the tokens of another surface than the API differ from its own."""
+
+    surface: str
+    lifetime: timedelta
+    claims: Mapping[str, object] = field(default_factory=dict)
+    token_id: str | None = None  # where all tokens of a session have the same
+
+
+def issue(
+    pair: Pair, settings: Settings, holder: Holder, *, now: datetime, form: Form | None = None
+) -> Issued:
     """Sign a token that ends with its session at the latest."""
-    spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - no secret
-    ends = min(now + settings.access_lifetime * spread, holder.expires_at)
+    if form is None:
+        spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - no secret
+        lifetime = settings.access_lifetime * spread
+    else:
+        lifetime = form.lifetime  # as its clients know it
+    ends = min(now + lifetime, holder.expires_at)
     issued_at = int(now.timestamp())
-    claims = {
+    claims = (dict(form.claims) | {"nbf": issued_at} if form else {}) | {
         "iss": settings.base_url,
-        "aud": settings.base_url,
+        "aud": audience(settings, form.surface if form else None),
         "sub": str(holder.account_id),
         "sid": str(holder.session_id),
-        "jti": str(uuid7()),
+        "jti": (form.token_id if form else None) or str(uuid7()),
         "iat": issued_at,
         "exp": int(ends.timestamp()),
         "roles": list(holder.roles),
@@ -70,12 +87,28 @@ def issue(pair: Pair, settings: Settings, holder: Holder, *, now: datetime) -> I
     return Issued(token, int(ends.timestamp()) - issued_at)
 
 
-def verify(token: str, verifier: Verifier, settings: Settings, *, now: datetime) -> Claims:
-    """Return what a token says, if one of our keys signed it for us and it is in its time.
+def audience(settings: Settings, surface: str | None) -> str:
+    """Return whom the tokens of a surface are for."""
+    return settings.base_url if surface is None else f"{settings.base_url}#{surface}"
+
+
+def verify(
+    token: str,
+    verifier: Verifier,
+    settings: Settings,
+    *,
+    now: datetime,
+    surface: str | None = None,
+    however_old: bool = False,
+) -> Claims:
+    """Return what a token says, if one of our keys signed it for `surface` and it is in its time.
 
     Raises:
         NotSignedIn: anything is not as `issue` writes it.
     """
-    said = checks.verify(token, verifier, settings.base_url, now=now)
+    whom = audience(settings, surface)
+    said = checks.verify(
+        token, verifier, settings.base_url, now=now, audience=whom, however_old=however_old
+    )
     expires_at = checks.moment(said["exp"])
-    return Claims(UUID(said["sub"]), UUID(said["sid"]), expires_at, verifier.kid)
+    return Claims(UUID(said["sub"]), UUID(said["sid"]), expires_at, verifier.kid, surface)

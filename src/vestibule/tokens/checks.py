@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key
 
-from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.errors import NotSignedIn, Why
 
 TYPE = "at+jwt"
 # How far two clocks may be apart: for expiry, and for what lies in the future.
@@ -48,7 +48,7 @@ def kid_of(token: str) -> str:
         NotSignedIn: it is too long, is no JWS, or its header holds anything but what ours hold.
     """
     if len(token) > _LONGEST or token.count(".") != _DOTS:
-        raise NotSignedIn
+        raise NotSignedIn(Why.UNREADABLE)
     first = token.partition(".")[0]
     try:
         header = json.loads(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
@@ -63,11 +63,24 @@ def kid_of(token: str) -> str:
     return kid
 
 
-def verify(token: str, verifier: Verifier, issuer: str, *, now: datetime) -> dict[str, Any]:
-    """Return what a token says, if the key signed it for the issuer's own and it is in its time.
+def verify(
+    token: str,
+    verifier: Verifier,
+    issuer: str,
+    *,
+    now: datetime,
+    audience: str | None = None,
+    however_old: bool = False,
+) -> dict[str, Any]:
+    """Return what a token says, if the key signed it for `audience` and it is in its time.
+
+    Args:
+        audience: whom it is for; by default, the issuer's own.
+        however_old: take one that is out of date, of whoever renews by it.
 
     Raises:
-        NotSignedIn: anything is not as `issue` writes it. Which, nobody is told.
+        NotSignedIn: anything is not as `issue` writes it. That a token of ours is out of date can
+            be told from the rest; strangers are told neither.
     """
     try:
         with quietly(verifier.algorithm):
@@ -78,9 +91,11 @@ def verify(token: str, verifier: Verifier, issuer: str, *, now: datetime) -> dic
     try:
         if decoded.header["kid"] != verifier.kid or said["iss"] != issuer:
             raise NotSignedIn
-        if said["aud"] != issuer:
+        if said["aud"] != (audience or issuer):
             raise NotSignedIn
-        if moment(said["exp"]) + LEEWAY <= now or moment(said["iat"]) > now + LEEWAY:
+        if moment(said["exp"]) + LEEWAY <= now and not however_old:
+            raise NotSignedIn(Why.EXPIRED)
+        if moment(said["iat"]) > now + LEEWAY:
             raise NotSignedIn
         if "nbf" in said and moment(said["nbf"]) > now + LEEWAY:
             raise NotSignedIn

@@ -11,6 +11,7 @@ from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import HttpsRequired, WrongHost
 from vestibule.kernel.settings import Settings, origin_of
 from vestibule.web import network
+from vestibule.web.place import place
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]  # Any: as ASGI defines them
 
@@ -42,7 +43,7 @@ async def check() -> ResponseReturnValue | None:
     if request.method not in ("GET", "HEAD"):
         raise HttpsRequired
     query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
-    return redirect(f"{settings.base_url}{quote(request.path)}{query}", 308)
+    return redirect(f"{place().base_url}{quote(request.path)}{query}", 308)
 
 
 def _name() -> str | None:
@@ -52,6 +53,7 @@ def _name() -> str | None:
 
 def own_names(settings: Settings) -> set[str | None]:
     own = {urlsplit(origin_of(settings.base_url)).hostname, *settings.allowed_hosts}
+    own |= settings.dialect_hosts
     return own | _LOCAL if settings.in_development else own
 
 

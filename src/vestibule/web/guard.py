@@ -11,6 +11,7 @@ from vestibule.kernel.settings import Settings, origin_of
 from vestibule.throttle import counters
 from vestibule.web import identity
 from vestibule.web.answers import request_id
+from vestibule.web.place import place
 
 Headers = list[tuple[bytes, bytes]]  # as ASGI has them
 
@@ -57,7 +58,7 @@ async def refuse_cross_site() -> None:
     """
     if request.method in _SAFE or identity.brings_token():
         return
-    allowed = current_vestibule().settings.origins
+    allowed = place().origins
     origins = request.headers.getlist("Origin")
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
@@ -85,7 +86,7 @@ def _not_ours(what: str) -> str:
 
 
 def own_origin() -> str:
-    return origin_of(current_vestibule().settings.base_url)
+    return place().origin
 
 
 def headers(settings: Settings) -> Mapping[str, str]:

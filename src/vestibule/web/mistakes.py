@@ -12,12 +12,13 @@ from vestibule.kernel.scopes import Scope
 from vestibule.roles import grants
 from vestibule.web.access import GUARD, INSIDE
 from vestibule.web.conditions import Conditions
+from vestibule.web.dialects import claims
 
 View = Any  # Any: whatever Quart takes for one
 
 
 async def check_views(app: Quart, vestibule: Vestibule) -> None:
-    """Refuse decorators that guard nothing, and roles and scopes that there are not.
+    """Refuse decorators that guard nothing, roles and scopes that there are not, and paths twice.
 
     Above the route's own decorator, or on a WebSocket, one guards nothing.
 
@@ -30,6 +31,7 @@ async def check_views(app: Quart, vestibule: Vestibule) -> None:
         view = app.view_functions.get(rule.endpoint)
         problems += _misplaced(rule, view)
         problems += _unknown(rule, view, roles, {scope.name for scope in scopes})
+    problems += claims.clashes(app)
     if problems:
         raise CannotStart(*dict.fromkeys(problems))
 

@@ -86,9 +86,20 @@ async def check_json() -> None:
         return
     if request.mimetype == _FORM and _takes_a_form():
         return
-    _check_type()
+    read_json(raw)
+
+
+def read_json(raw: bytes, *, whatever_its_type: bool = False) -> object:
+    """Read a body that says it is JSON, or one that is whatever it says.
+
+    Raises:
+        As `check_json`.
+    """
+    if not whatever_its_type:
+        _check_type()
     try:
-        _clean(json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse))
+        read: object = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse)
+        _clean(read)
     except UnicodeError:
         raise MalformedBody("The body holds text that is not UTF-8.") from None
     except RecursionError:
@@ -98,6 +109,7 @@ async def check_json() -> None:
         raise MalformedBody(f"The body is not JSON ({where}).") from None
     except ValueError as error:
         raise MalformedBody(f"The body is not plain JSON: {error}.") from None
+    return read
 
 
 def _check_type() -> None:

@@ -31,7 +31,7 @@ _OTHER = "other"  # a caller may write anything there
 _ABORTED = "aborted"  # whoever asked hung up before there was an answer
 
 
-def attach(app: Quart, vestibule: Vestibule) -> ASGI:
+def attach(app: Quart, vestibule: Vestibule) -> "Telling":
     """Return the ASGI app that tells of every request of `app`.
 
     Raises:
@@ -68,6 +68,10 @@ class Telling:
         self._app = app
         self._metrics = vestibule.means.metrics
         self._traces = traces
+
+    def also(self, app: Quart, vestibule: Vestibule) -> "Telling":
+        """Return what tells of the requests of a further app, in the same way."""
+        return Telling(app.asgi_app, vestibule, self._traces)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI has them
         if scope["type"] != "http":

@@ -5,7 +5,8 @@
     │   ├── BadCredentials
     │   ├── NoAccount
     │   ├── ProofRefused
-    │   └── TokenRefused
+    │   ├── TokenRefused
+    │   └── AddressNotProved
     ├── BadInput                the request cannot be understood
     │   ├── MalformedBody
     │   ├── WrongMediaType
@@ -21,7 +22,6 @@
     ├── UsernameTaken
     ├── AddressTaken
     ├── NotSignedIn
-    ├── AddressNotProved
     ├── RoleRequired
     ├── ScopeRequired
     ├── ReauthenticationRequired
@@ -64,6 +64,7 @@ from vestibule.kernel.errors.admission import (
     SessionRequired,
     TokenRefused,
     TooManyAttempts,
+    Why,
     WrongHost,
 )
 from vestibule.kernel.errors.existence import (
@@ -146,6 +147,7 @@ __all__ = (
     "UsernameTaken",
     "VestibuleError",
     "WeakPassword",
+    "Why",
     "WrongHost",
     "WrongMediaType",
 )

@@ -1,6 +1,18 @@
 """Who is not let in, and to what."""
 
+from enum import StrEnum
+
 from vestibule.kernel.errors.roots import Refusal, TryLater, VestibuleError
+
+
+class Why(StrEnum):
+    """What is the matter with a credential; a surface tells as much of it as its words know."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ENDED = "ended"
 
 
 class BadCredentials(Refusal):
@@ -13,6 +25,10 @@ class ProofRefused(Refusal):
     """A code or link that is wrong, used, out of date or was never sent: one answer for all."""
 
     code = "proof_refused"
+
+    def __init__(self, why: Why = Why.UNKNOWN) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class TokenRefused(Refusal):
@@ -51,9 +67,13 @@ class NotSignedIn(VestibuleError):
 
     code = "not_signed_in"
 
+    def __init__(self, why: Why = Why.UNKNOWN) -> None:
+        super().__init__(why)
+        self.why = why
 
-class AddressNotProved(VestibuleError):
-    """Signed in, but what is asked for is only for accounts with an address that is proved."""
+
+class AddressNotProved(Refusal):
+    """Signed in, or would be, but this is only for accounts with an address that is proved."""
 
     code = "address_not_proved"
 

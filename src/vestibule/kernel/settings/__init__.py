@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings.accounts import Accounts
+from vestibule.kernel.settings.dialects import Dialects
 from vestibule.kernel.settings.federation import NAMED, Federation
 from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.mail import Mail
@@ -40,6 +41,7 @@ GROUPS: tuple[type[Group], ...] = (
     Accounts,
     Tokens,
     Federation,
+    Dialects,
     Telemetry,
 )
 
@@ -47,7 +49,7 @@ GROUPS: tuple[type[Group], ...] = (
 _ONE_WRITER = "is more than 1, and SQLite is for one process; use PostgreSQL, or set it to 1"
 
 
-class Settings(Serving, Storage, Mail, Accounts, Tokens, Federation, Telemetry):
+class Settings(Serving, Storage, Mail, Accounts, Tokens, Federation, Dialects, Telemetry):
     """All groups in one object, frozen."""
 
     @classmethod

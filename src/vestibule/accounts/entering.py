@@ -1,0 +1,56 @@
+"""Entering without a log-in: by what a letter brought, or by signing up.
+
+For surfaces whose front ends expect to be signed in by these.
+"""
+
+from vestibule.accounts import login, names, queries, resetting, signup
+from vestibule.accounts.login import LoggedIn
+from vestibule.accounts.models import Account
+from vestibule.accounts.signup import Person
+from vestibule.accounts.verification import prove_by_click
+from vestibule.kernel.errors import ProofRefused
+from vestibule.kernel.unit import Unit
+from vestibule.sessions.terms import Terms
+
+
+async def by_click(unit: Unit, *, token: str, terms: Terms) -> LoggedIn:
+    """Prove the address of a sign-up by its letter's link alone, and log in.
+
+    Raises:
+        ProofRefused: as `prove_by_click`; or the account was disabled.
+    """
+    return await _enter(unit, await prove_by_click(unit, token=token), terms)
+
+
+async def by_reset(unit: Unit, *, token: str, password: str, terms: Terms) -> LoggedIn:
+    """Set a new password by a letter's link, and log in with it.
+
+    Raises:
+        As `resetting.reset_by_link`.
+    """
+    reset = await resetting.reset_by_link(unit, token=token, password=password)
+    return await _enter(unit, reset.account, terms)
+
+
+async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Terms) -> LoggedIn:
+    """Open an account without an address and log in; or log in, where the name is taken.
+
+    Raises:
+        BadCredentials: it is taken, and this is not its password.
+        InvalidUsername, WeakPassword, TooManyAttempts, Busy: as `sign_up` and `log_in`.
+    """
+    key = names.username(username)
+    async with unit.glance() as glance:
+        taken = await queries.by_username_key(glance, key)
+    if taken is not None:
+        return await login.log_in(unit, identifier=username, password=password, terms=terms)
+    opened = await signup.sign_up(unit, Person(username=username, password=password))
+    assert opened.account is not None, "without an address it opens at once"
+    return await _enter(unit, opened.account, terms)
+
+
+async def _enter(unit: Unit, account: Account, terms: Terms) -> LoggedIn:
+    entered = await login.enter(unit, account, seen=account.password_hash, terms=terms)
+    if entered is None:
+        raise ProofRefused
+    return entered

@@ -1,0 +1,112 @@
+"""Which front ends of Flask set-ups are served, where, and for how long what they hold lasts."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, field_validator
+from pydantic_settings import NoDecode
+
+from vestibule.kernel.settings.group import Group
+from vestibule.kernel.settings.values import Problems, Span, origin_of
+
+NAMES = ("jwt_extended", "praetorian")
+
+_PAGES = ("praetorian_confirmation_url", "praetorian_reset_url")
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A dialect, and the host that it has to itself; None: it shares the service's."""
+
+    name: str
+    host: str | None = None
+
+
+def _mounted(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(_read(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _read(text: str) -> Mounted:
+    name, at, host = text.partition("@")
+    if name not in NAMES:
+        raise ValueError(f"each must be one of {', '.join(NAMES)}, alone or as name@host")
+    if not at:
+        return Mounted(name)
+    parts = urlsplit(origin_of(f"http://{host}"))
+    if not parts.hostname or parts.port is not None or "/" in host:
+        raise ValueError("a host must be a name alone, such as jwt_extended@legacy.example.com")
+    return Mounted(name, parts.hostname)
+
+
+class Dialects(Group):
+    title: ClassVar = "Front ends of Flask set-ups"
+
+    dialects: Annotated[tuple[Mounted, ...], NoDecode, BeforeValidator(_mounted)] = ()
+    """Whose front ends are served as they are, separated by commas: `jwt_extended`, on the paths
+    that they know; or as `jwt_extended@legacy.example.com`, on a host that answers nothing else.
+    Two that want the same path of one host stop the start. Each has weaknesses of what it stands
+    for: see [moving from Flask](moving-from-flask/README.md)."""
+
+    jwt_extended_lifetime: Span = timedelta(hours=1)
+    """How long an access token of `jwt_extended` lasts. Its front end has nothing to renew it by
+    but the answers to its requests, so whoever rests for longer logs in again."""
+
+    jwt_extended_renewed_below: Span = timedelta(minutes=30)
+    """When less than this is left of such a token, each answer that is a JSON object holds a new
+    one."""
+
+    praetorian_lifetime: Span = timedelta(hours=24)
+    """How long an access token of `praetorian` lasts."""
+
+    praetorian_window: Span = timedelta(days=30)
+    """For how long after a log-in such a token is renewed, also when it is out of date. Whoever
+    copies one can renew it as long; a log-out everywhere or a new password ends it at once."""
+
+    praetorian_registration: Literal["letter", "simple"] = "letter"
+    """`letter`: with an address; the account opens at once, and lets nobody in before its owner has
+    opened the letter's link. `simple`: name and password alone, which is in at once."""
+
+    praetorian_confirmation_url: str = ""
+    """The front end's page to which a sign-up letter leads; `?token=…` is added. Default:
+    `/#/finalize` where the dialect is served."""
+
+    praetorian_reset_url: str = ""
+    """The same for letters to a new password. Default: `/#/new_password`."""
+
+    praetorian_reset_lifetime: Span = timedelta(hours=24)
+    """As `RESET_LIFETIME`, for the letters of `praetorian`; its front end tells of a day."""
+
+    @field_validator(*_PAGES)
+    @classmethod
+    def _page(cls, value: str) -> str:
+        if value and not origin_of(value):
+            raise ValueError("must be a URL such as https://app.example.com/#/finalize")
+        return value
+
+    @field_validator("dialects")
+    @classmethod
+    def _each_once(cls, value: tuple[Mounted, ...]) -> tuple[Mounted, ...]:
+        if len({each.name for each in value}) != len(value):
+            raise ValueError("each may be named once: people and tokens are of one of them")
+        return value
+
+    def problems(self) -> Problems:
+        if self.jwt_extended_renewed_below > self.jwt_extended_lifetime:
+            yield "jwt_extended_renewed_below", "must not be longer than the token lasts"
+        if self.praetorian_lifetime > self.praetorian_window:
+            yield "praetorian_lifetime", "must not be longer than its window"
+        if self.praetorian_reset_lifetime > timedelta(hours=24):
+            yield "praetorian_reset_lifetime", "must be at most a day"
+        for name in _PAGES:
+            value = getattr(self, name)
+            if value and not self.in_development and urlsplit(value).scheme != "https":
+                yield name, "must be https: the link opens an account"
+
+    @property
+    def dialect_hosts(self) -> frozenset[str]:
+        """The hosts that a dialect has to itself."""
+        return frozenset(each.host for each in self.dialects if each.host)

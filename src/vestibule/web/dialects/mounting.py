@@ -1,0 +1,56 @@
+"""Which dialects there are, and putting them on an app."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from quart import Blueprint, Quart
+
+from vestibule.kernel.settings import origin_of
+from vestibule.web.answers import speak
+from vestibule.web.arrival import ASGI
+from vestibule.web.dialects import jwt_extended, praetorian, praetorian_tokens
+
+BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
+    "jwt_extended": jwt_extended.blueprint,
+    "praetorian": praetorian.blueprint,
+}
+# What a contract tells strangers, or lets them do, that the API does not; said at the start.
+GIVES_AWAY = {
+    "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
+}
+_SPEAKING: dict[str, Callable[[Quart], None]] = {
+    "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
+    "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
+}
+
+
+def mount(app: Quart, names: Sequence[str]) -> None:
+    """Answer what the front ends of these dialects send, on the paths that they know."""
+    for name in names:
+        app.register_blueprint(BLUEPRINTS[name]())
+
+
+def speak_as(app: Quart, name: str) -> None:
+    """Answer what no route does, on a host that a dialect has to itself, in its shape."""
+    _SPEAKING[name](app)
+
+
+class Hosts:
+    """ASGI middleware that chooses the app by the host that a request is for."""
+
+    def __init__(self, app: ASGI, others: dict[str, ASGI]) -> None:
+        self._app = app
+        self._others = others
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI has them
+        chosen = self._others.get(_name(scope), self._app)
+        await chosen(scope, receive, send)
+
+
+def _name(scope: Any) -> str:  # Any: the same
+    for name, value in scope.get("headers", ()):
+        if name.lower() == b"host":
+            asked = origin_of(f"http://{value.decode('latin-1')}")
+            return urlsplit(asked).hostname or ""
+    return ""

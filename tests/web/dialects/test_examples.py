@@ -1,0 +1,68 @@
+"""The example apps, run as their page says."""
+
+from pathlib import Path
+from typing import Any, cast  # Any: the examples' own names
+
+import httpx
+import pytest
+
+from tests.architecture.source import TOP
+
+EXAMPLES = TOP / "examples/dialects"
+WORD = "correct horse battery"
+
+
+def app_of(name: str) -> Any:
+    code = compile((EXAMPLES / name).read_text("utf-8"), name, "exec")
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(code, names)
+    return names["app"]
+
+
+async def test_tasks_are_kept_for_the_front_end_of_flask_jwt_extended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    async with app_of("jwt_extended_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            account = {"username": "ada", "password": WORD}
+            assert (await client.post("/v1/accounts", json=account)).status_code == 201
+            said = await client.post("/token", json={"email": "ada", "password": WORD})
+            client.headers["Authorization"] = f"Bearer {said.json()['access_token']}"
+            assert (await client.post("/tasks", json={"text": "Buy tea"})).status_code == 201
+            assert (await client.get("/tasks")).json() == {"tasks": ["Buy tea"]}
+            refused = await client.delete("/tasks")
+            assert refused.status_code == 403
+            assert "msg" in refused.json()
+            del client.headers["Authorization"]
+            answer = await client.get("/tasks")
+            assert (answer.status_code, answer.json()) == (
+                401,
+                {"msg": "Missing Authorization Header"},
+            )
+
+
+async def test_wishes_are_kept_for_the_front_end_of_flask_praetorian(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VESTIBULE_PRAETORIAN_REGISTRATION", "simple")
+    async with app_of("praetorian_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            account = {"username": "ada", "password": WORD}
+            said = await client.post("/api/registration", json=account)
+            client.headers["Authorization"] = f"Bearer {said.json()['access_token']}"
+            made = await client.post("/api/wishes", content='{"text": "Tea"}')
+            assert made.status_code == 201
+            assert (await client.get("/api/wishes")).json() == {"wishes": ["Tea"]}
+            refused = await client.delete("/api/wishes")
+            assert (refused.status_code, refused.json()["error"]) == (403, "MissingRoleError")
+            del client.headers["Authorization"]
+            answer = await client.get("/api/wishes")
+            assert (answer.status_code, answer.json()["error"]) == (401, "MissingToken")
