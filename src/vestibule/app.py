@@ -7,7 +7,7 @@ from quart.sessions import SecureCookieSessionInterface
 
 from vestibule.embedding import Vestibule
 from vestibule.kernel.settings import Settings
-from vestibule.web import arrival, documents, health, mailbox, metrics, reading, telemetry
+from vestibule.web import arrival, demo, documents, health, mailbox, metrics, reading, telemetry
 from vestibule.web.answers import speak
 from vestibule.web.api import surface as api
 from vestibule.web.api import wellknown
@@ -45,6 +45,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     app.register_blueprint(health.blueprint())
     if vestibule.settings.in_development:
         app.register_blueprint(mailbox.blueprint())
+        app.register_blueprint(demo.blueprint())
     if vestibule.settings.shows_metrics:
         app.register_blueprint(metrics.blueprint())
     app.before_request(telemetry.note)

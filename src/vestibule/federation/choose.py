@@ -1,11 +1,15 @@
 """The providers that the settings name."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from vestibule.federation.github import GitHub
 from vestibule.federation.openid import GOOGLE, OpenId
 from vestibule.federation.provider import Provider
 from vestibule.kernel.settings import Settings
+from vestibule.kernel.settings.values import is_loopback
+
+DEMO = "demo"
 
 
 class Providers(dict[str, Provider]):
@@ -32,7 +36,21 @@ def choose(settings: Settings) -> Providers:
             secret=settings.github_client_secret,
         )
     chosen.update(_named(settings))
+    if not chosen and settings.in_development and is_loopback(_host(settings.base_url)):
+        issuer = f"{settings.base_url}/dev/provider"
+        chosen[DEMO] = OpenId(
+            name=DEMO,
+            title="the demo provider",
+            issuer=issuer,
+            client_id="vestibule",
+            secret=None,
+            trusted=True,
+        )
     return chosen
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _named(settings: Settings) -> Mapping[str, Provider]:

@@ -13,7 +13,7 @@ from vestibule.kernel.settings.values import CommaSeparated, PlainUrl, Problems,
 
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 _LONGEST = 255  # characters
-_OWN = frozenset({"google", "github"})
+_OWN = frozenset({"google", "github", "demo"})
 NAMED = re.compile(
     f"{PREFIX}OIDC_([A-Z0-9_]+?)_(ISSUER|CLIENT_ID|CLIENT_SECRET|TRUST_EMAIL|TITLE|AUDIENCES)"
 )

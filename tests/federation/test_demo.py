@@ -1,0 +1,70 @@
+"""The provider of development: a newcomer sees the whole way without a project anywhere."""
+
+from pathlib import Path
+from typing import Any  # Any: settings
+
+import httpx
+import pytest
+
+from tests.federation.provider import query
+from tests.processes import serving
+from tests.world import World
+
+
+async def test_a_newcomer_signs_in_with_nothing_set_up(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, served.client() as client:
+        [offered] = (await client.get("/v1/oauth")).json()["providers"]
+        assert offered["title"] == "the demo provider"
+        browser = httpx.AsyncClient()
+        left = await browser.get(offered["start"])
+        shown = await browser.get(left.headers["Location"])
+        assert (shown.status_code, "Who do you want to be?" in shown.text) == (200, True)
+        fields = {"email": "ada@example.org", "given_name": "Ada"}
+        wrong = await browser.post(left.headers["Location"], data=fields | {"email": "ada"})
+        assert wrong.status_code == 422
+        agreed = await browser.post(left.headers["Location"], data=fields)
+        done = await browser.get(agreed.headers["Location"])
+        assert (done.status_code, done.headers["Location"][-10:]) == (303, "/signed-in")
+        base = offered["start"].partition("/v1/")[0]
+        me = (await browser.get(f"{base}/v1/me")).json()
+        assert (me["email"], me["email_verified"], me["given_name"]) == (
+            *("ada@example.org", True, "Ada"),
+        )
+        code = query(agreed.headers["Location"])["code"]
+        again = {"code": code, "code_verifier": "x" * 43, "redirect_uri": "x", "client_id": "x"}
+        await browser.aclose()
+        async with httpx.AsyncClient() as program:
+            answer = await program.post(f"{base}/dev/provider/token", data=again)
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers,address",
+    [
+        ({"X-Forwarded-For": "1.2.3.4"}, "127.0.0.1"),
+        ({"Host": "evil.test"}, "127.0.0.1"),
+        ({}, "10.0.0.7"),
+    ],
+)
+async def test_it_is_for_this_machine_alone(
+    sqlite_url: str, tmp_path: Path, headers: dict[str, str], address: str
+) -> None:
+    async with World.running(sqlite_url, tmp_path) as world:
+        path = "/dev/provider/.well-known/openid-configuration"
+        assert (await world.client().get(path)).status_code == 200
+        refused = await world.client(address=address, **headers).get(path)
+        assert refused.status_code in (404, 421)
+
+
+async def test_nobody_else_is_sent_anywhere(world: World) -> None:
+    asked = "client_id=vestibule&redirect_uri=https://evil.test/&state=x&nonce=x&code_challenge=x"
+    assert (await world.client().get(f"/dev/provider/authorize?{asked}")).status_code == 404
+
+
+async def test_it_is_gone_where_there_is_another(sqlite_url: str, tmp_path: Path) -> None:
+    google: dict[str, Any] = {"google_client_id": "x", "google_client_secret": "x"}
+    async with World.running(sqlite_url, tmp_path, **google) as world:
+        offered = (await world.client().get("/v1/oauth")).json()["providers"]
+        assert [each["name"] for each in offered] == ["google"]
+        path = "/dev/provider/.well-known/openid-configuration"
+        assert (await world.client().get(path)).status_code == 404
