@@ -430,6 +430,44 @@ async def test_nobody_becomes_somebody_by_a_name_that_was_theirs(house: House) -
     assert (now["id"], now["email"], now["email_verified"]) == (mine["id"], "v@victim.test", True)
 
 
+@pytest.mark.attack("A-067")
+async def test_an_address_that_a_provider_gives_to_another_opens_no_account_of_theirs(
+    house: House,
+) -> None:
+    """A provider that is believed, and an address that it verified: for somebody else by now."""
+    victim = house.browser()
+    await house.sign_in(victim, "s1", preferred_username="vee", **V)
+    mine = await house.who(victim) or {}
+    attacker = house.browser()
+    refused = await house.sign_in(attacker, "s2", intent="login", preferred_username="vee", **V)
+    assert (refused.status_code, refused.json()["code"]) == (403, "no_account")
+    assert (await house.sign_in(attacker, "s2", preferred_username="vee", **V)).status_code == 303
+    theirs = await house.who(attacker) or {}
+    assert theirs["id"] != mine["id"]
+    assert (theirs["email"], theirs["email_verified"]) == (None, False)
+    letters = await house.world.mails("v@victim.test")
+    assert all(each.code is None and each.link is None for each in letters), "nothing to prove"
+    again = house.browser()
+    await house.sign_in(again, "s1", email="new@victim.test", email_verified=True)
+    now = await house.who(again) or {}
+    assert (now["id"], now["email"]) == (mine["id"], "v@victim.test")
+
+
+@pytest.mark.attack("A-067")
+async def test_of_two_that_come_with_one_address_at_once_one_enters_its_account(
+    house: House,
+) -> None:
+    ada = await house.world.member("v@victim.test")
+    hers = (await house.who(ada) or {})["id"]
+    browsers = [house.browser() for _ in range(6)]
+    met = await asyncio.gather(
+        *(house.sign_in(each, f"s{number}", **V) for number, each in enumerate(browsers))
+    )
+    assert [each.status_code for each in met] == [303] * 6
+    entered = [(await house.who(each) or {})["id"] for each in browsers]
+    assert entered.count(hers) == 1
+
+
 @pytest.mark.attack("A-073")
 @pytest.mark.parametrize(
     "where",

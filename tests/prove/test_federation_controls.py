@@ -12,6 +12,19 @@ _TESTS = "tests/federation/test_attacks.py"
 _WRONG = f"{_TESTS}::test_an_id_token_that_is_not_for_this_signs_nobody_in"
 
 CONTROLS = {
+    "an account that somebody else of the provider enters": Control(
+        "federation/admission.py",
+        "if owner is not None and await _is_anothers(unit, owner, person):",
+        "if False:",
+        f"{_TESTS}::test_an_address_that_a_provider_gives_to_another_opens_no_account_of_theirs",
+    ),
+    "the same, while two come at once": Control(
+        "federation/admission.py",
+        "    if await _is_anothers(unit, account, person):  # since we looked\n"
+        "        raise Raced\n",
+        "",
+        f"{_TESTS}::test_of_two_that_come_with_one_address_at_once_one_enters_its_account",
+    ),
     "a state that works once": Control(
         "federation/signing_in.py",
         "    if not fresh:\n        raise StateRefused\n",

@@ -40,21 +40,26 @@ async def enter(
 
     Their own, if they have entered it before. Otherwise the one that has their address, if the
     provider is who may say that it is theirs; an address that was never proved here belongs to
-    whoever the provider says, and what somebody else planted is dropped first. Otherwise, unless
-    they only want to log in, a new one.
+    whoever the provider says, and what somebody else planted is dropped first. An account that
+    somebody else of the same provider enters is not theirs, whoever has its address there by now.
+    Otherwise, unless they only want to log in, a new one.
 
     Raises:
         NoAccount: there is none, or it is shut.
         Raced: run it again.
     """
-    address = _address(person)
+    address = _address(person) if person.vouched else None
     account = await _known(unit, person)
-    if account is None and address is not None and person.vouched:
-        account = await _merged(unit, person, address, provider)
+    if account is None and address is not None:
+        owner = await queries.by_email_key(unit, address.key)
+        if owner is not None and await _is_anothers(unit, owner, person):
+            address = None
+        elif owner is not None:
+            account = await _merged(unit, person, address, owner.id, provider)
     if account is None:
         if intent == "login":
             raise NoAccount
-        account = await _opened(unit, person, address if person.vouched else None, provider)
+        account = await _opened(unit, person, address, provider)
     account = await _fill(unit, account, person)
     opened = await store.open_for(unit, account.id, remember=remember, kind=kind, amr=AMR)
     await log.record(
@@ -83,17 +88,25 @@ async def _known(unit: Unit, person: Person) -> Account | None:
     return account
 
 
+async def _is_anothers(unit: Unit, account: Account, person: Person) -> bool:
+    """Whether somebody else of the same issuer enters an account whose address was proved.
+
+    A provider may give an address to one person after another; a subject it gives to one alone.
+    One that is shut is nobody's: whoever has its address is refused.
+    """
+    proved = account.state == "active" and account.email_verified_at is not None
+    return proved and await identities.has_one_of(unit, account.id, person.issuer)
+
+
 async def _merged(
-    unit: Unit, person: Person, address: Address, provider: Provider
-) -> Account | None:
+    unit: Unit, person: Person, address: Address, owner: UUID, provider: Provider
+) -> Account:
     """Return the account of an address that the provider vouches for, theirs from now on."""
-    owner = await queries.by_email_key(unit, address.key)
-    if owner is None:
-        return None
-    has_address = Account.email_key == address.key
-    account = await _hold_active(unit, owner.id, has_address)
+    account = await _hold_active(unit, owner, Account.email_key == address.key)
     if account is None:
         raise NoAccount
+    if await _is_anothers(unit, account, person):  # since we looked
+        raise Raced
     if account.email_verified_at is None:
         account = await _taken_over(unit, account)
         told = False

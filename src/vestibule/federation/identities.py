@@ -37,6 +37,14 @@ async def owner_of(unit: Unit, person: Person) -> UUID | None:
     )
 
 
+async def has_one_of(unit: Unit, account_id: UUID, issuer: str) -> bool:
+    """Tell whether somebody of an issuer opens an account."""
+    theirs = select(Identity.subject).where(
+        Identity.account_id == account_id, Identity.issuer == issuer
+    )
+    return await unit.session.scalar(theirs.limit(1)) is not None
+
+
 async def attach(unit: Unit, account: Account, person: Person, *, provider: Provider) -> bool:
     """Let somebody open an account that the caller's unit holds; False: they open another one.
 
