@@ -13,6 +13,7 @@ from quart import Quart, current_app
 from vestibule import pruning
 from vestibule.api_keys import keys as api_keys
 from vestibule.api_keys.keys import Uses
+from vestibule.audit import retention
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
@@ -165,6 +166,7 @@ class Vestibule:
         """
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
         await self.run(keys.prepare)
+        await self.run(retention.prepare)
         if any(not task.done() for task in self._tasks):
             return
         work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]
