@@ -177,6 +177,8 @@ COMMANDS_OF_THE_DATABASE = [
     ("accounts", "list"),
     ("accounts", "disable", "ada"),
     ("accounts", "enable", "ada"),
+    ("accounts", "formats"),
+    ("accounts", "export", "-"),
     ("sessions", "end", "--all", "--yes"),
     ("sessions", "end", "--account", "ada", "--yes"),
     ("keys", "list"),

@@ -11,6 +11,8 @@ from argon2 import PasswordHasher
 from quart import Quart, current_app
 
 from vestibule import pruning
+from vestibule.accounts import disguise
+from vestibule.accounts.disguise import Disguises
 from vestibule.api_keys import keys as api_keys
 from vestibule.api_keys.keys import Uses
 from vestibule.audit import retention
@@ -75,7 +77,9 @@ class Vestibule:
         self.signals = Signals(self)
         own_clock = clock or SystemClock()
         database = _database(settings, own_clock)
-        passwords, memory = Passwords(threads=threads, hasher=hasher), Memory()
+        salt = settings.double_hash_salt.get_secret_value() if settings.double_hash_salt else None
+        passwords = Passwords(threads=threads, hasher=hasher, double_hash_salt=salt)
+        memory = Memory()
         self.means = Means(
             settings=settings,
             database=database,
@@ -93,6 +97,7 @@ class Vestibule:
             parts={
                 KeyRing: KeyRing(),
                 Uses: Uses(),
+                Disguises: Disguises(),
                 Discoveries: Discoveries(),
                 Providers: choose_providers(settings),
             },
@@ -167,9 +172,11 @@ class Vestibule:
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
         await self.run(keys.prepare)
         await self.run(retention.prepare)
+        await self.run(disguise.learn, reading=True)
         if any(not task.done() for task in self._tasks):
             return
         work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]
+        work.append(disguise.keep_learning(self.means))
         if self.feed is not None:
             work.append(self.feed.run())
         if self.settings.courier:

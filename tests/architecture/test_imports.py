@@ -14,7 +14,7 @@ LAYERS = (
     {"throttle", "courier"},
     {"sessions", "tokens", "roles", "api_keys"},
     {"accounts"},
-    {"federation"},
+    {"federation", "moving"},
     {"pruning", "resealing"},
     {"extension"},
     {"web"},

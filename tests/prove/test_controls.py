@@ -302,9 +302,9 @@ CONTROLS = {
         "        raise\n"
         "    await unit.pause()  # nobody waits for Argon2 with a connection in hand\n\n"
         "    try:\n"
-        "        right = await unit.passwords.matches(password, seen)\n",
+        "        right = await unit.passwords.matches(password, seen, like=like)\n",
         "        await unit.pause()\n"
-        "        right = await unit.passwords.matches(password, seen)\n"
+        "        right = await unit.passwords.matches(password, seen, like=like)\n"
         "        attempt = await attempts.begin(unit, identifier, account, known)\n"
         "    except TooManyAttempts:\n"
         "        raise\n"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from vestibule.accounts import attempts, credentials, devices, names, queries
+from vestibule.accounts import attempts, credentials, devices, disguise, names, queries
 from vestibule.accounts.credentials import Tokens
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -59,6 +59,7 @@ async def log_in(
     async with unit.glance() as glance:
         account = await queries.by_identifier(glance, identifier)
     seen = account.password_hash if account and _may_enter(unit, account) else None
+    like = disguise.for_identifier(unit, identifier, account)
     known = devices.recognise(unit, account, device)
     try:
         attempt = await attempts.begin(unit, identifier, account, known)
@@ -68,7 +69,7 @@ async def log_in(
     await unit.pause()  # nobody waits for Argon2 with a connection in hand
 
     try:
-        right = await unit.passwords.matches(password, seen)
+        right = await unit.passwords.matches(password, seen, like=like)
     except Busy:
         unit.means.metrics.log_in_turned_away("busy")
         await attempts.forget(unit, attempt)

@@ -20,6 +20,7 @@ from vestibule.kernel.database import Base
 from vestibule.roles.models import Grant
 
 STATES = ("active", "disabled", "closing")
+_FOREIGN = text("password_hash LIKE '~%'")
 
 
 class Account(Base):
@@ -32,9 +33,12 @@ class Account(Base):
             postgresql_where=text("closes_at IS NOT NULL"),
             sqlite_where=text("closes_at IS NOT NULL"),
         ),
+        Index("ix_accounts_foreign", "id", postgresql_where=_FOREIGN, sqlite_where=_FOREIGN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    # What a person was called in an older system, in the words of that system.
+    external_id: Mapped[str | None] = mapped_column(String(255), index=True, unique=True)
     email: Mapped[str | None] = mapped_column(String(254))
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     email_verified_at: Mapped[datetime | None]

@@ -8,6 +8,7 @@ class Event(StrEnum):
     SIGN_UP_LETTER_ASKED = "sign_up.letter_asked"
     LETTER_WITHHELD = "letter.withheld"
     ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_MOVED_IN = "account.moved_in"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_CLOSING = "account.closing"
     ACCOUNT_KEPT = "account.kept"

@@ -7,6 +7,7 @@ from vestibule.cli.courier import courier
 from vestibule.cli.doctor import doctor
 from vestibule.cli.grants import grant, revoke
 from vestibule.cli.keys import keys
+from vestibule.cli.moving import export, formats, import_accounts
 from vestibule.cli.pruning import prune
 from vestibule.cli.running import Commands
 from vestibule.cli.schema import db
@@ -30,7 +31,7 @@ def main() -> None:
     speak()
 
 
-for _command in (grant, revoke):
+for _command in (grant, revoke, import_accounts, export, formats):
     accounts.add_command(_command)
 for _command in (serve, db, accounts, sessions, keys, courier, prune, doctor, shell):
     main.add_command(_command)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from vestibule.kernel import foreign
 from vestibule.kernel.errors import Busy
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Passwords:
     Args:
         waiting: how many may wait, beside those at work.
         patience: seconds that one waits before its hash begins; what has begun is finished.
+        double_hash_salt: what Flask-Security mixed into passwords before it hashed them.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class Passwords:
         hasher: PasswordHasher = STANDARD,
         waiting: int | None = None,
         patience: float = _PATIENCE,
+        double_hash_salt: str | None = None,
     ) -> None:
         self.patience = patience
         self._hasher = hasher
+        self._double_hash_salt = double_hash_salt
         # Made by the same hasher, so a miss costs what a hit costs.
         self._decoy = hasher.hash("decoy")
         self._count = threads
@@ -82,21 +86,25 @@ class Passwords:
         """
         return await self._run(lambda: self._hasher.hash(password))
 
-    async def matches(self, password: str, hashed: str | None) -> bool:
+    async def matches(self, password: str, hashed: str | None, *, like: str | None = None) -> bool:
         """Tell whether `hashed` was made from `password`; without a hash, spend the time anyway.
 
         A hash that is none, or costs more than any should, is nobody's.
 
+        Args:
+            like: a hash that costs what this one shall, where there is none.
+
         Raises:
             Busy: the queue is full, or too slow; nobody looked at the password.
         """
-        checked = hashed if hashed and _is_affordable(hashed) else self._decoy
+        usable = (each for each in (hashed, like) if each and _is_affordable(each))
+        checked = next(usable, self._decoy)
         right = await self._run(lambda: self._verify(password, checked))
         return right and checked == hashed  # the decoy is nobody's
 
     def outdated(self, hashed: str) -> bool:
-        """Tell whether `hashed` was made with other parameters than those of today."""
-        return self._hasher.check_needs_rehash(hashed)
+        """Tell whether `hashed` was made elsewhere, or with other parameters than today's."""
+        return foreign.is_foreign(hashed) or self._hasher.check_needs_rehash(hashed)
 
     def load(self) -> Load:
         running = min(self._taken, self._count)
@@ -109,6 +117,9 @@ class Passwords:
             self._threads = None
 
     def _verify(self, password: str, hashed: str) -> bool:
+        if foreign.is_foreign(hashed):
+            salt = self._double_hash_salt
+            return foreign.matches(foreign.read(hashed), password, double_hash_salt=salt)
         try:
             return self._hasher.verify(hashed, password)
         except (Argon2Error, InvalidHashError, UnicodeEncodeError):
@@ -155,8 +166,11 @@ class Passwords:
 
 def _is_affordable(hashed: str) -> bool:
     try:
+        if foreign.is_foreign(hashed):
+            foreign.read(hashed)
+            return True
         cost = extract_parameters(hashed)
-    except InvalidHashError:
+    except (InvalidHashError, foreign.Unreadable):
         return False
     return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from vestibule.kernel import limits, scopes
@@ -61,6 +61,11 @@ class Accounts(Group):
     username_change: bool = False
     """Let people change their username. The old one is free at once: whoever takes it may be
     mistaken for the one before, wherever usernames are how people know each other."""
+
+    double_hash_salt: SecretStr | None = None
+    """What Flask-Security called `SECURITY_PASSWORD_SALT`, for people who moved in from there with
+    its double hash. Without it none of their old passwords is right. It may go once nobody has such
+    a hash any more (`vestibule accounts formats`)."""
 
     session_idle: Span = timedelta(hours=24)
     """A session that is not used for this long ends (ISO 8601, `PT24H`, or seconds)."""

@@ -1,0 +1,1 @@
+"""Moving in with the accounts of another system, passwords and all, and moving out again."""

@@ -1,0 +1,85 @@
+"""What keeps moving in safe, taken out piece by piece: as `test_controls.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.test_controls import Control, take_out
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+_FORMATS = "tests/moving/test_formats.py"
+_NONE = f"{_FORMATS}::test_what_is_none_or_costs_too_much_is_unreadable_and_nobodys"
+_TWICE = f"{_FORMATS}::test_a_double_hash_is_right_with_its_salt_alone"
+_MOVING = "tests/moving/test_moving.py"
+_TOLD = f"{_MOVING}::test_who_cannot_come_is_told_beforehand_and_left_out"
+_COSTS = (
+    f"{_MOVING}::test_a_name_that_nobody_has_costs_what_one_of_the_hashes_would_always_the_same"
+)
+_SHUT = f"{_MOVING}::test_an_account_that_lets_nobody_in_costs_what_it_did_before"
+_OTHERS = f"{_MOVING}::test_an_id_that_is_somebody_elses_moves_nobody_in"
+_OUT = f"{_MOVING}::test_what_was_written_out_moves_in_elsewhere"
+_COMES = f"{_MOVING}::test_people_come_from_a_database_with_roles_and_log_in_as_before"
+
+CONTROLS = {
+    "what a foreign hash may cost": Control(
+        "kernel/foreign.py", "        if dear:\n", "        if False:\n", _NONE
+    ),
+    "what a foreign hash looks like": Control(
+        "kernel/foreign.py", "        if not right:\n", "        if False:\n", _NONE
+    ),
+    "the salt of double hashes": Control(
+        "kernel/foreign.py",
+        "any(made) and not (found.first == HMAC and not double_hash_salt)",
+        "any(made) or (found.first == HMAC and not double_hash_salt)",
+        _TWICE,
+    ),
+    "what an unknown name costs": Control(
+        "accounts/disguise.py",
+        "    return known.decoys[max(known.counted, key=weight)]",
+        "    return None",
+        _COSTS,
+    ),
+    "a cost that is always the same": Control(
+        "accounts/disguise.py",
+        "    key = names.counted_as(identifier)\n",
+        '    key = f"{identifier}{unit.now}"\n',
+        _COSTS,
+    ),
+    "what an account that is shut costs": Control(
+        "accounts/disguise.py",
+        "        return account.password_hash\n",
+        "        pass\n",
+        _SHUT,
+    ),
+    "the hash anew at log-in": Control(
+        "kernel/passwords.py", "foreign.is_foreign(hashed) or ", "", _COMES
+    ),
+    "whose id it was": Control(
+        "moving/arrival.py",
+        "same is not None and _is_same(same, key, each.username_key)",
+        "same is not None",
+        _OTHERS,
+    ),
+    "names that are the same once folded": Control(
+        "moving/report.py", "if value is not None and value in known:", "if False:", _TOLD
+    ),
+    "addresses that are proved only where that is known": Control(
+        "moving/people.py",
+        '    return _is_true(_value(row, reading, "verified"))',
+        "    return True",
+        _TOLD,
+    ),
+    "files with hashes, for their owner alone": Control(
+        "moving/departure.py", "os.O_WRONLY, 0o600)", "os.O_WRONLY, 0o644)", _OUT
+    ),
+    "files that are never written over": Control(
+        "moving/departure.py", "os.O_CREAT | os.O_EXCL | ", "os.O_CREAT | ", _OUT
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
+    failed = take_out(CONTROLS[name], tmp_path)
+    print(f"\n  without {name}: {failed}")  # noqa: T201
