@@ -541,7 +541,7 @@ def test_a_role_that_there_is_not_is_told_with_those_that_there_are(shell: Shell
     assert said == "Error: there is no role admn, but admin, editor, user"
 
 
-def test_an_account_that_its_owner_closes_stays_so(on_each: Shell) -> None:
+def test_an_account_that_its_owner_closes_is_opened_again_and_not_disabled(on_each: Shell) -> None:
     _open(on_each, "ada")
 
     async def close() -> None:
@@ -551,9 +551,10 @@ def test_an_account_that_its_owner_closes_stays_so(on_each: Shell) -> None:
         await vestibule.stop()
 
     run(close())
-    for turn in ("disable", "enable"):
-        assert on_each.fails("accounts", turn, "ada") == "Error: ada is closing, and stays so"
+    assert on_each.fails("accounts", "disable", "ada") == "Error: ada is closing, and stays so"
     assert "closing" in on_each.works("accounts", "show", "ada")
+    assert on_each.works("accounts", "enable", "ada") == "ada is active\n"
+    assert "closing" not in on_each.works("accounts", "show", "ada")
 
 
 # --- courier ---
@@ -765,8 +766,9 @@ def _events(shell: Shell) -> list[str]:
 
 def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
     said = (
-        "sessions     0 removed\nchallenges   0 removed\nletters      {} removed\n"
-        "counters     0 removed\nsigning_keys 0 removed\napi_keys     0 removed\n"
+        "accounts     0 removed\nsessions     0 removed\nchallenges   0 removed\n"
+        "letters      {} removed\ncounters     0 removed\nsigning_keys 0 removed\n"
+        "api_keys     0 removed\nspent        0 removed\n"
     )
     _post(on_each, state=State.SENT)
     _post(on_each)

@@ -19,8 +19,7 @@ from vestibule.audit import retention
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
-from vestibule.federation.choose import Providers
-from vestibule.federation.choose import choose as choose_providers
+from vestibule.federation import choose as providers
 from vestibule.federation.discovery import Discoveries
 from vestibule.kernel import migrations
 from vestibule.kernel.client import Client
@@ -99,7 +98,7 @@ class Vestibule:
                 Uses: Uses(),
                 Disguises: Disguises(),
                 Discoveries: Discoveries(),
-                Providers: choose_providers(settings),
+                providers.Providers: providers.choose(settings),
             },
         )
         self.transport = transport or choose(settings, clock=self.means.clock)

@@ -534,3 +534,18 @@ async def test_a_key_of_another_kind_signs_tokens_too(one: House) -> None:
     assert await works(one)
     one.op1.keys = [elliptic("new")]
     assert await works(one), "a key that is not known is looked for"
+
+
+async def test_whoever_takes_an_address_back_drops_the_thiefs_way_in(house: House) -> None:
+    thief = await house.world.member("v@victim.test")  # who found the password
+    url = (await thief.post("/v1/me/identities/op2/link", json={})).json()["url"]
+    await house.come_back(thief, house.op2.agree(url, "evil"), "op2")
+    assert (await thief.post("/v1/me/email", json={"email": "a@evil.test"})).status_code == 202
+    code = (await house.world.mails("a@evil.test"))[-1].code
+    assert (await thief.post("/v1/email/confirmation", json={"code": code})).status_code == 200
+    letter = (await house.world.mails("v@victim.test"))[-1]
+    undone = await house.world.client().post("/v1/email/undo", json={"token": letter.token})
+    assert undone.status_code < 300, undone.text
+    other = house.browser()
+    await house.sign_in(other, "evil", "op2")
+    assert (await house.who(other) or {"email": None})["email"] is None

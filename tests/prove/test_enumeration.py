@@ -19,11 +19,14 @@ import pytest
 
 from tests.processes import Served, serving
 from tests.world import PASSWORD
+from vestibule.kernel.limits import TABLE
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.attack("A-048")]
 
 PAIRS = 500
 KNOWN = "known@victim.test"
+OWN = {"Sec-Fetch-Site": "same-origin"}
+OFF = ", ".join(f"{name}=off" for name in TABLE)
 LETTERS = "/v1/accounts/verification/letters"
 Asking = Callable[[], Awaitable[httpx.Response]]
 
@@ -40,6 +43,16 @@ class Door:
     async def log_in(self, email: str, password: str) -> httpx.Response:
         body = {"identifier": email, "password": password}
         return await self.client.post("/v1/login", json=body)
+
+    async def forget(self, email: str) -> httpx.Response:
+        return await self.client.post("/v1/password/forgot", json={"email": email})
+
+    async def reset(self, email: str) -> httpx.Response:
+        body = {"email": email, "code": "2222-2222", "password": "a staple of wrong horses"}
+        return await self.client.post("/v1/password/reset", json=body)
+
+    async def move(self, email: str) -> httpx.Response:
+        return await self.client.post("/v1/me/email", json={"email": email}, headers=OWN)
 
     async def resend(self, handle: str) -> httpx.Response:
         return await self.client.post(LETTERS, json={"sign_up": handle})
@@ -142,3 +155,53 @@ async def test_a_letter_asked_for_again_takes_as_long_whoever_has_the_address(do
         (await door.sign_up(each)).json()["sign_up"] for each in (KNOWN, "nobody@victim.test")
     ]
     await hold("resend", lambda: door.resend(known), lambda: door.resend(unknown), status=202)
+
+
+@pytest.fixture
+async def open_door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
+    """As `door`, without limits: beyond them, answers are quick for everybody."""
+    given = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_LIMITS": OFF}
+    async with serving(tmp_path, **given) as served, served.client() as client:
+        door = Door(client)
+        await open_account(served, door)
+        yield door
+
+
+async def test_a_forgotten_password_takes_as_long_whoever_has_the_address(open_door: Door) -> None:
+    await hold(
+        "forgot",
+        lambda: open_door.forget(KNOWN),
+        lambda: open_door.forget("nobody@victim.test"),
+        status=202,
+    )
+
+
+async def test_a_wrong_code_for_a_password_takes_as_long_whoever_has_the_address(
+    open_door: Door,
+) -> None:
+    for email in (KNOWN, "nobody@victim.test"):
+        assert (await open_door.forget(email)).status_code == 202
+    await hold(
+        "reset",
+        lambda: open_door.reset(KNOWN),
+        lambda: open_door.reset("nobody@victim.test"),
+        status=400,
+    )
+
+
+async def test_a_new_address_takes_as_long_whether_or_not_it_is_taken(open_door: Door) -> None:
+    """Asked for by an account of its own, which has the recent log-in that it takes."""
+    body = {"username": "asking", "password": PASSWORD}
+    opened = await open_door.client.post("/v1/accounts", json=body, headers=OWN)
+    assert opened.status_code == 201, opened.text
+    entered = await open_door.client.post(
+        "/v1/login", json={"identifier": "asking", "password": PASSWORD}, headers=OWN
+    )
+    assert entered.status_code == 200, entered.text
+    numbers = count()
+    await hold(
+        "address",
+        lambda: open_door.move(KNOWN),
+        lambda: open_door.move(f"{next(numbers)}@victim.test"),
+        status=202,
+    )

@@ -165,6 +165,12 @@ CONTROLS = {
         "",
         f"{_TESTS}::test_a_reset_that_proves_an_address_first_drops_identities",
     ),
+    "identities when an address is taken back": Control(
+        "accounts/undoing.py",
+        "    await ending.remove_identities(unit, account.id)\n",
+        "",
+        f"{_TESTS}::test_whoever_takes_an_address_back_drops_the_thiefs_way_in",
+    ),
     "accounts that are open": Control(
         "federation/admission.py",
         'Account.state == "active", *conditions',

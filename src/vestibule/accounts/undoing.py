@@ -17,7 +17,8 @@ async def undo_change(unit: Unit, *, token: str) -> Account:
     """Give an account the address back from which it was changed, or is about to be.
 
     Whoever asked for the change had the password: it is worth nothing from then on, every session
-    and every API key ends, and a letter for a new password leaves for the address.
+    and every API key ends, nobody signs in by an account elsewhere any more, and a letter for a new
+    password leaves for the address.
 
     Raises:
         ProofRefused: unknown, used, out of date, or of an account that was disabled.
@@ -43,6 +44,7 @@ async def undo_change(unit: Unit, *, token: str) -> Account:
         password_changed_at=unit.now,
     )
     await ending.end_everything(unit, account.id, reason="address_undone")
+    await ending.remove_identities(unit, account.id)
     await log.record(unit, Event.ADDRESS_UNDONE, account_id=account.id)
     await resetting.write_letter(unit, former, account)
     return account

@@ -141,6 +141,7 @@ async def test_erasure_leaves_nothing_but_ids_in_the_audit_log(world: World) -> 
     ada = await world.member("Ada@Example.org", username="lovelace", given_name="Augusta")
     await make_key(ada)
     await world.browser(address="203.0.113.77").log_in("Ada@Example.org", "a guess")
+    await world.browser(address="203.0.113.78").log_in("lovelace")
     await world.browser().sign_up("Ada@Example.org")  # her letter that she has an account
     await forgotten(world, "Ada@Example.org")
     await closed(world, ada, "Ada@Example.org")
@@ -149,7 +150,7 @@ async def test_erasure_leaves_nothing_but_ids_in_the_audit_log(world: World) -> 
     kept = await world.rows(select(Entry.id).where(Entry.account_id == account))
     world.clock.move(FORTNIGHT)
     assert await erased(world) == 1
-    told = b"ada@example.org", b"Ada@Example.org", b"lovelace", b"Augusta", b"203.0.113.77"
+    told = b"ada@example.org", b"Ada@Example.org", b"lovelace", b"Augusta", b"203.0.113."
     for column, value in await every_value(world):
         for each in told:
             assert each not in value, column
