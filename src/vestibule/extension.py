@@ -85,7 +85,7 @@ class Vestibule:
             passwords=passwords,
             seals=Seals(secrets),
             clock=own_clock,
-            wake_courier=self._wake_courier,
+            wake_courier=lambda: self.courier.wake(),  # noqa: PLW0108 - it is made of this
             signals=self.signals,
             metrics=Metrics(passwords, database, memory),
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
@@ -216,9 +216,6 @@ class Vestibule:
                 await self.run(keys.rotate_if_due)
             except Exception:
                 log.exception("whether signing keys should rotate is not known; trying again")
-
-    def _wake_courier(self) -> None:
-        self.courier.wake()
 
 
 def _own_secret(settings: Settings) -> str:
