@@ -15,6 +15,7 @@ from vestibule.accounts import disguise
 from vestibule.accounts.disguise import Disguises
 from vestibule.api_keys import keys as api_keys
 from vestibule.api_keys.keys import Uses
+from vestibule.audit import retention
 from vestibule.courier.transports import Transport
 from vestibule.courier.transports.choose import choose
 from vestibule.courier.worker import Worker
@@ -84,7 +85,7 @@ class Vestibule:
             passwords=passwords,
             seals=Seals(secrets),
             clock=own_clock,
-            wake_courier=self._wake_courier,
+            wake_courier=lambda: self.courier.wake(),  # noqa: PLW0108 - it is made of this
             signals=self.signals,
             metrics=Metrics(passwords, database, memory),
             client=Client(allowed=None if settings.in_development else settings.outgoing_allow),
@@ -169,6 +170,7 @@ class Vestibule:
         """
         await migrations.ready(self.means.database, upgrade=self.settings.in_development)
         await self.run(keys.prepare)
+        await self.run(retention.prepare)
         await self.run(disguise.learn, reading=True)
         if any(not task.done() for task in self._tasks):
             return
@@ -214,9 +216,6 @@ class Vestibule:
                 await self.run(keys.rotate_if_due)
             except Exception:
                 log.exception("whether signing keys should rotate is not known; trying again")
-
-    def _wake_courier(self) -> None:
-        self.courier.wake()
 
 
 def _own_secret(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from vestibule.accounts import challenges, closing
 from vestibule.api_keys import keys as api_keys
+from vestibule.audit import retention
 from vestibule.courier import outbox
 from vestibule.federation import spent
 from vestibule.kernel.errors import VestibuleError
@@ -41,6 +42,7 @@ FLOWS: Mapping[str, Flow] = {
     "signing_keys": keys.prune,
     "api_keys": api_keys.prune,
     "spent": spent.prune,
+    "audit_entries": retention.prune,
 }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.architecture.source import PACKAGE
 from tests.prove import (
+    test_audit_controls,
     test_controls,
     test_federation_controls,
     test_feed_controls,
@@ -15,6 +16,7 @@ from tests.prove import (
 )
 
 TABLES = (
+    test_audit_controls,
     test_controls,
     test_federation_controls,
     test_feed_controls,

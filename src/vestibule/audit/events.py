@@ -41,6 +41,7 @@ class Event(StrEnum):
     SESSIONS_ENDED = "sessions.ended"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_RETIRED = "signing_key.retired"
+    AUDIT_RETENTION_CHANGED = "audit.retention_changed"
     # One for each limit of the table that is kept for a key: written once for a key and span.
     SIGN_UP_CLIENT_REACHED = "sign_up_client.reached"
     LOG_IN_CLIENT_REACHED = "log_in_client.reached"

@@ -17,7 +17,8 @@ from vestibule.kernel.unit import Unit
 class Entry(Base):
     __tablename__ = "audit_entries"
     __table_args__ = (
-        Index(None, "account_id", "at"),
+        Index(None, "account_id", "id"),
+        Index(None, "event", "id"),
         Index(
             None,
             "actor_id",
@@ -27,7 +28,7 @@ class Entry(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str] = mapped_column(String(40))
     # No foreign keys: an entry outlives what it tells of.
     account_id: Mapped[UUID | None]
@@ -40,7 +41,9 @@ class Entry(Base):
 class Detail(Base):
     __tablename__ = "audit_details"
 
-    entry_id: Mapped[UUID] = mapped_column(ForeignKey(Entry.id), primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Entry.id, ondelete="CASCADE"), primary_key=True
+    )
     address: Mapped[str | None] = mapped_column(String(64))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     identifier: Mapped[str | None] = mapped_column(String(400), index=True)

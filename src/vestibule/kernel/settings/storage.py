@@ -16,6 +16,8 @@ _SQLITE = (
     "one machine"
 )
 
+_SHORTEST_AUDIT = timedelta(days=30)
+
 
 class Storage(Group):
     title: ClassVar = "Database and secrets"
@@ -52,6 +54,12 @@ class Storage(Group):
     into what happened. Then `vestibule prune`, which the server also does by itself, removes them.
     Longer costs room, and keeps addresses of people for longer."""
 
+    audit_retention: Span = timedelta(days=400)
+    """How long the audit log is kept; at least 30 days. The database itself refuses to lose an
+    entry before, once a server has started with this. Longer costs room, and keeps addresses and
+    browsers of people for longer; shorter leaves less to look into when something comes to light
+    late."""
+
     sqlite_in_production: bool = False
     """Run production on SQLite: one process, one machine, your own backups of one file."""
 
@@ -70,6 +78,8 @@ class Storage(Group):
         for secret in self.secrets:
             if weakness := why_weak(secret.get_secret_value()):
                 yield "secrets", weakness
+        if self.audit_retention < _SHORTEST_AUDIT:
+            yield "audit_retention", "must be at least 30 days: P30D"
         if self.redis_url and _scheme(self.redis_url) not in ("redis", "rediss", "unix"):
             yield "redis_url", "must begin with redis://, rediss:// or unix://"
         if self.feed_url and not self.feed.startswith("postgres"):

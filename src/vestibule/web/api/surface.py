@@ -15,6 +15,7 @@ from vestibule.web.api import (
     accounts,
     address,
     api_keys,
+    audit,
     closing,
     confirmation,
     identities,
@@ -121,6 +122,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(api_keys.blueprint)
     api.register_blueprint(oauth.blueprint)
     api.register_blueprint(identities.blueprint)
+    api.register_blueprint(audit.blueprint)
     api.register_blueprint(verification.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
