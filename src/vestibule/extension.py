@@ -198,8 +198,9 @@ class Vestibule:
         await self.means.database.close()
 
     async def write_touches(self) -> None:
-        await self.run(store.write_touches)
-        await self.run(api_keys.write_touches)
+        for write in (store.write_touches, api_keys.write_touches):
+            while await self.run(write):
+                pass
 
     async def _write_touches(self) -> None:
         while True:

@@ -18,6 +18,7 @@ from vestibule.kernel.errors import (
     SessionUnknown,
     TooManyAttempts,
 )
+from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Kind
@@ -153,6 +154,7 @@ async def enter(
     if not await queries.enter(unit, account.id, seen=seen, fresh=fresh):
         return None
     if fresh is not None:
+        unit.forget(Fact.ACCOUNT, account.id)  # whoever changes the password compares the hash
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
     opened = await store.open_for(unit, account.id, remember=remember, kind=kind, terms=terms)
     if instead_of is not None:

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,10 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.kernel.database import Base
+from vestibule.kernel.scopes import is_role
 from vestibule.roles.models import Grant
 
+_BETWEEN = "\x1f"  # between the names of roles
 STATES = ("active", "disabled", "closing")
 _FOREIGN = text("password_hash LIKE '~%'")
 
@@ -58,7 +61,7 @@ class Account(Base):
 
     # Read with the account, in one statement; one that was RETURNed has to be refreshed.
     granted: Mapped[str | None] = column_property(
-        select(func.aggregate_strings(Grant.role, " "))
+        select(func.aggregate_strings(Grant.role, _BETWEEN))
         .where(Grant.account_id == id)  # noqa: A003
         .correlate_except(Grant)
         .scalar_subquery()
@@ -66,8 +69,11 @@ class Account(Base):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """What was granted to the account, in the order of names."""
-        return tuple(sorted((self.granted or "").split()))
+        """What was granted to the account, in the order of names.
+
+        A name that could be read as several, or as part of a header, is no role.
+        """
+        return tuple(sorted(filter(is_role, (self.granted or "").split(_BETWEEN))))
 
     def copy(self, *, roles: bool = True) -> "Account":
         """Return one that may be changed: what a process remembers is shared between requests.
@@ -77,7 +83,7 @@ class Account(Base):
         """
         columns = Account.__table__.columns
         made = Account(**{each.name: getattr(self, each.name) for each in columns})
-        made.profile = dict(self.profile)
+        made.profile = deepcopy(self.profile)
         set_committed_value(made, "granted", self.granted if roles else None)
         return made
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, literal, or_, select, update
@@ -20,6 +21,7 @@ from vestibule.kernel.memory import Fact
 from vestibule.kernel.removal import remove as remove_old
 from vestibule.kernel.unit import Unit
 
+MOST_TOUCHED = 1000  # rows in one statement: a driver takes so many values and no more
 _MOST = 50  # of one account, that are not expired
 _COARSE = timedelta(seconds=50)  # less than there is between two writings
 
@@ -114,15 +116,18 @@ def touch(means: Means, key: ApiKey) -> None:
     means.part(Uses).keys.add(key.id)
 
 
-async def write_touches(unit: Unit) -> None:
+async def write_touches(unit: Unit) -> bool:
     """Write down, in one statement, which keys were used since the last time.
 
     Coarsely, however many processes do so, and never backwards.
+
+    Returns:
+        True if there are more of them than one statement takes.
     """
     used = unit.means.part(Uses).keys
-    touched = tuple(used)
+    touched = tuple(islice(used, MOST_TOUCHED))
     if not touched:
-        return
+        return False
     ours = (
         select(ApiKey.id)
         .where(
@@ -139,6 +144,7 @@ async def write_touches(unit: Unit) -> None:
         .execution_options(synchronize_session=False)
     )
     unit.after_commit(lambda: used.difference_update(touched))
+    return len(touched) == MOST_TOUCHED
 
 
 async def prune(unit: Unit, *, most: int) -> int:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import Insert, Table, bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+# What SQLAlchemy does for a statement grows with the square of its rows, and holds up everybody.
+_MOST = 20
+
 
 class Row(NamedTuple):
     """One row to be, by the names of its columns."""
@@ -19,19 +22,21 @@ async def write(session: AsyncSession, rows: Sequence[Row], *, at_once: bool) ->
     """Insert `rows`, which may lean on each other.
 
     Args:
-        at_once: in one statement, which PostgreSQL can and SQLite cannot.
+        at_once: some in one statement, which PostgreSQL can and SQLite cannot; what a row leans on
+            comes before it, or with it.
     """
     if not at_once:
         for row in rows:
             await session.execute(insert(row.table), row.values)
         return
-    shapes = tuple((row.table, tuple(row.values)) for row in rows)
-    values = {
-        f"{name}_{place}": value
-        for place, row in enumerate(rows)
-        for name, value in row.values.items()
-    }
-    await session.execute(_all_of(shapes), values)
+    for some in (rows[place : place + _MOST] for place in range(0, len(rows), _MOST)):
+        shapes = tuple((row.table, tuple(row.values)) for row in some)
+        values = {
+            f"{name}_{place}": value
+            for place, row in enumerate(some)
+            for name, value in row.values.items()
+        }
+        await session.execute(_all_of(shapes), values)
 
 
 @cache

@@ -19,6 +19,11 @@ class Scope:
     roles: tuple[str, ...]
 
 
+def is_role(name: str) -> bool:
+    """Tell whether a role may be called so: no blank, and nothing that stands between names."""
+    return _ROLE.fullmatch(name) is not None
+
+
 def given_by(roles: Collection[str], scopes: Iterable[Scope]) -> frozenset[str]:
     """Return the names of those `scopes` that `roles` give."""
     return frozenset(scope.name for scope in scopes if not set(roles).isdisjoint(scope.roles))

@@ -11,6 +11,7 @@ from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.kernel.errors import RoleUnknown
 from vestibule.kernel.memory import Fact
+from vestibule.kernel.scopes import is_role
 from vestibule.kernel.unit import Unit
 from vestibule.roles.models import USER, Grant, Role
 
@@ -73,8 +74,9 @@ def grant_first(unit: Unit, account_id: UUID) -> str:
 
 
 async def names(unit: Unit) -> Collection[str]:
-    """Return the name of every role."""
-    return (await unit.session.scalars(select(Role.name).order_by(Role.name))).all()
+    """Return the name of every role; rows whose name is none are nobody's."""
+    found = await unit.session.scalars(select(Role.name).order_by(Role.name))
+    return [each for each in found.all() if is_role(each)]
 
 
 async def _check(unit: Unit, role: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from secrets import token_bytes
 from typing import cast
 from uuid import UUID
@@ -28,6 +29,7 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import NATIVE, Kind, Session
 from vestibule.sessions.terms import Terms
 
+MOST_TOUCHED = 1000  # rows in one statement: a driver takes so many values and no more
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT = 400
 
@@ -107,14 +109,17 @@ def touch(means: Means, session: Session, *, now: datetime) -> None:
         means.touched.add(session.id)
 
 
-async def write_touches(unit: Unit) -> None:
+async def write_touches(unit: Unit) -> bool:
     """Write down, in one statement, which sessions were used since the last time.
 
     Never backwards, and never for a session that has ended.
+
+    Returns:
+        True if there are more of them than one statement takes.
     """
-    touched = tuple(unit.means.touched)
+    touched = tuple(islice(unit.means.touched, MOST_TOUCHED))
     if not touched:
-        return
+        return False
     often, _ = _spans(unit.settings, Kind.COOKIE, remember=False)
     seldom, _ = _spans(unit.settings, Kind.COOKIE, remember=True)
     idle_until = case(
@@ -137,6 +142,7 @@ async def write_touches(unit: Unit) -> None:
         .execution_options(synchronize_session=False)
     )
     unit.after_commit(lambda: unit.means.touched.difference_update(touched))
+    return len(touched) == MOST_TOUCHED
 
 
 async def page(
@@ -149,7 +155,7 @@ async def page(
             Session.account_id == account_id,
             Session.ended_at.is_(None),
             Session.expires_at > unit.now,
-            or_(Session.idle_until > unit.now, Session.id.in_(tuple(unit.means.touched))),
+            or_(Session.idle_until > unit.now, Session.id.in_(await _used(unit, account_id))),
         )
         .order_by(Session.id.desc())
         .limit(most)
@@ -157,6 +163,17 @@ async def page(
     if before is not None:
         statement = statement.where(Session.id < before)
     return (await unit.session.scalars(statement)).all()
+
+
+async def _used(unit: Unit, account_id: UUID) -> Sequence[UUID]:
+    """Return those sessions of an account that rest by their rows, and were used here since."""
+    touched = unit.means.touched
+    if not touched:
+        return ()
+    resting = (
+        _theirs(account_id).where(Session.idle_until <= unit.now).with_only_columns(Session.id)
+    )
+    return [each for each in (await unit.session.scalars(resting)).all() if each in touched]
 
 
 async def end(unit: Unit, account_id: UUID, session_id: UUID, *, reason: str) -> None:

@@ -130,7 +130,8 @@ def has_cookie() -> bool:
 
 def bearer() -> str | None:
     """Return the credential of an `Authorization: Bearer` header, if there is exactly one."""
-    scheme, blank, token = request.headers.get("Authorization", "").partition(" ")
+    said = request.headers.getlist("Authorization")
+    scheme, blank, token = (said[0] if len(said) == 1 else "").partition(" ")
     return token.strip() if blank and scheme.lower() == "bearer" else None
 
 

@@ -3,6 +3,7 @@
 It knows whoever the long way would know, or nobody: whatever is odd is left to the long way.
 """
 
+import re
 from collections.abc import Iterable
 
 from vestibule.accounts import presence
@@ -12,6 +13,8 @@ from vestibule.extension import Vestibule
 from vestibule.kernel.opaque import Purpose
 from vestibule.web import arrival, identity
 
+_PORT = re.compile(rb"[0-9]{1,4}|[1-5][0-9]{4}")  # others are the long way's
+_PLAIN = frozenset(range(0x20, 0x7F))
 _READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
 
 
@@ -38,7 +41,8 @@ class Recognition:
                 if name in read or name in self._unread:
                     return None
                 read[name] = value
-        if read.get(b"host", b"").partition(b":")[0] not in self._hosts:
+        host, _, port = read.get(b"host", b"").partition(b":")
+        if host not in self._hosts or not (_PORT.fullmatch(port) or b":" not in read[b"host"]):
             return None
         if read.get(b"x-forwarded-proto", b"https") != b"https":
             return None
@@ -56,9 +60,17 @@ class Recognition:
         key = read.get(b"x-api-key")
         if key is not None:
             return presence.recalled_by_api_key(self._means, key.decode("latin-1"))
-        for each in read.get(b"cookie", b"").split(b";"):
-            pair = each.strip()
-            if pair.startswith(self._cookie):
-                secret = pair[len(self._cookie) :].decode("latin-1")
-                return presence.recalled_by_session(self._means, secret)
+        return self._by_cookie(read.get(b"cookie", b""))
+
+    def _by_cookie(self, cookies: bytes) -> SignedIn | None:
+        if not _PLAIN.issuperset(cookies):
+            return None
+        for each in cookies.split(b";"):
+            pair = each.strip(b" ")
+            if pair.partition(b"=")[0].strip(b" ") != self._cookie[:-1]:
+                continue
+            if not pair.startswith(self._cookie):
+                return None  # nobody writes it so; which one counts, the long way decides
+            secret = pair[len(self._cookie) :].decode("latin-1")
+            return presence.recalled_by_session(self._means, secret)
         return None

@@ -200,6 +200,7 @@ async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> Non
         "roles",
         "sessions",
         "api_keys",
+        "identities",
         "letters",
         "proofs",
         "audit",

@@ -26,6 +26,7 @@ class ExportAnswer(BaseModel):
     roles: list[dict[str, Any]]
     sessions: list[dict[str, Any]]
     api_keys: list[dict[str, Any]]
+    identities: list[dict[str, Any]] = Field(description="Accounts elsewhere that open this one.")
     letters: list[dict[str, Any]]
     proofs: list[dict[str, Any]] = Field(description="Links and codes that were sent by letter.")
     audit: list[dict[str, Any]]
