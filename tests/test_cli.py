@@ -766,9 +766,9 @@ def _events(shell: Shell) -> list[str]:
 
 def test_what_is_out_of_date_is_removed_and_told(on_each: Shell) -> None:
     said = (
-        "accounts     0 removed\nsessions     0 removed\nchallenges   0 removed\n"
-        "letters      {} removed\ncounters     0 removed\nsigning_keys 0 removed\n"
-        "api_keys     0 removed\nspent        0 removed\n"
+        "accounts      0 removed\nsessions      0 removed\nchallenges    0 removed\n"
+        "letters       {} removed\ncounters      0 removed\nsigning_keys  0 removed\n"
+        "api_keys      0 removed\nspent         0 removed\naudit_entries 0 removed\n"
     )
     _post(on_each, state=State.SENT)
     _post(on_each)

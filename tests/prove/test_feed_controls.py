@@ -150,8 +150,8 @@ CONTROLS = {
     ),
     "the names that the gate answers": Control(
         "web/recognition.py",
-        'if read.get(b"host", b"").partition(b":")[0] not in self._hosts:',
-        "if False:",
+        "if host not in self._hosts or not (",
+        "if not (",
         _NAMES,
     ),
     "what came to the gate in clear": Control(

@@ -24,10 +24,9 @@ from vestibule.kernel.means import Means
 from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
-from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import NATIVE, Kind, Session
-from vestibule.sessions.terms import Terms
+from vestibule.sessions.terms import Terms, spans
 
 MOST_TOUCHED = 1000  # rows in one statement: a driver takes so many values and no more
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -57,7 +56,7 @@ async def open_for(
         terms: of another surface, in place of the API's, `kind` included.
     """
     if terms is None:
-        idle, lifetime = _spans(unit.settings, kind, remember=remember)
+        idle, lifetime = spans(unit.settings, kind, remember=remember)
     else:
         kind, idle, lifetime = terms.kind, terms.idle, terms.lifetime
     secret, digest = opaque.issue(Purpose.SESSION) if kind == Kind.COOKIE else (None, None)
@@ -120,8 +119,8 @@ async def write_touches(unit: Unit) -> bool:
     touched = tuple(islice(unit.means.touched, MOST_TOUCHED))
     if not touched:
         return False
-    often, _ = _spans(unit.settings, Kind.COOKIE, remember=False)
-    seldom, _ = _spans(unit.settings, Kind.COOKIE, remember=True)
+    often, _ = spans(unit.settings, Kind.COOKIE, remember=False)
+    seldom, _ = spans(unit.settings, Kind.COOKIE, remember=True)
     idle_until = case(
         # Only a refresh keeps tokens alive: whoever has none left cannot come back.
         (or_(Session.kind == Kind.TOKENS, Session.audience != NATIVE), Session.idle_until),
@@ -248,11 +247,3 @@ async def _end(unit: Unit, rows: Select[UUID], reason: str) -> Sequence[UUID]:
     for each in found:
         unit.forget(Fact.SESSION, each)
     return found
-
-
-def _spans(settings: Settings, kind: Kind, *, remember: bool) -> tuple[timedelta, timedelta]:
-    if kind == Kind.TOKENS:
-        return settings.token_idle, settings.token_lifetime
-    if remember:
-        return settings.remember_idle, settings.remember_lifetime
-    return settings.session_idle, settings.session_lifetime

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from vestibule.kernel.settings import Settings
 from vestibule.sessions.models import Kind
 
 
@@ -17,3 +18,12 @@ class Terms:
     kind: Kind
     idle: timedelta
     lifetime: timedelta
+
+
+def spans(settings: Settings, kind: Kind, *, remember: bool) -> tuple[timedelta, timedelta]:
+    """Return for how long a session of the API rests, and lasts, at most."""
+    if kind == Kind.TOKENS:
+        return settings.token_idle, settings.token_lifetime
+    if remember:
+        return settings.remember_idle, settings.remember_lifetime
+    return settings.session_idle, settings.session_lifetime
