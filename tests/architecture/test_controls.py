@@ -4,6 +4,7 @@ import pytest
 
 from tests.architecture.source import PACKAGE
 from tests.prove import (
+    test_administration_controls,
     test_audit_controls,
     test_controls,
     test_federation_controls,
@@ -16,6 +17,7 @@ from tests.prove import (
 )
 
 TABLES = (
+    test_administration_controls,
     test_audit_controls,
     test_controls,
     test_federation_controls,

@@ -18,10 +18,12 @@ from tests.architecture.source import dotted, modules, tree
 from tests.federation.conftest import opened
 from tests.federation.conversations import WITH_PROVIDERS
 from tests.postgres import server
-from tests.world import World
+from tests.world import Client, World
 from vestibule import VestibuleError, web
+from vestibule.accounts import queries
 from vestibule.kernel import errors, migrations
 from vestibule.kernel.database import Database
+from vestibule.roles import grants
 from vestibule.web.answers import Answers
 
 
@@ -167,6 +169,43 @@ async def no_letter_needed(world: World) -> httpx.Response:
     return await (await world.member()).post("/v1/me/confirm/letters")
 
 
+async def administrator(world: World) -> Client:
+    root = await world.member()
+    async with world.vestibule.unit() as unit:
+        account = await queries.by_identifier(unit, "ada@example.org")
+        assert account is not None
+        await grants.grant(unit, account.id, "admin")
+    return root
+
+
+async def no_administrator(world: World) -> httpx.Response:
+    return await (await world.member()).get("/v1/admin/accounts")
+
+
+async def no_such_account(world: World) -> httpx.Response:
+    return await (await administrator(world)).get("/v1/admin/accounts/x")
+
+
+async def no_such_letter(world: World) -> httpx.Response:
+    return await (await administrator(world)).post("/v1/admin/letters/x/retry")
+
+
+async def no_such_role(world: World) -> httpx.Response:
+    opening = {"username": "bob", "roles": ["nobody"]}
+    return await (await administrator(world)).post("/v1/admin/accounts", json=opening)
+
+
+async def taken_address(world: World) -> httpx.Response:
+    opening = {"email": "ada@example.org"}
+    return await (await administrator(world)).post("/v1/admin/accounts", json=opening)
+
+
+async def oneself(world: World) -> httpx.Response:
+    root = await administrator(world)
+    path = f"/v1/admin/accounts/{(await root.get('/v1/me')).json()['id']}"
+    return await root.patch(path, json={"state": "disabled"})
+
+
 async def taken_meanwhile(world: World) -> httpx.Response:
     ada = await world.member()
     await ada.post("/v1/me/email", json={"email": "bob@example.org"})
@@ -204,18 +243,23 @@ CONVERSATIONS: dict[type[VestibuleError], Conversation] = {
     errors.TooManyApiKeys: fifty_one_keys,
     errors.ReauthenticationRequired: an_old_log_in,
     errors.NoCodeByLetter: no_letter_needed,
+    errors.RoleRequired: no_administrator,
+    errors.AccountUnknown: no_such_account,
+    errors.LetterUnknown: no_such_letter,
+    errors.RoleUnknown: no_such_role,
+    errors.AddressTaken: taken_address,
+    errors.NotOneself: oneself,
     errors.CrossSite: another_site,
     errors.WrongHost: another_host,
 }
 # Reached below, where a server has to be stopped or held up.
 ELSEWHERE = {errors.Busy, errors.DatabaseUnavailable}
-# In production alone; on a host's routes; and on the command line.
+# In production alone; on a host's routes; with roles of a host's own; and on the command line.
 UNREACHABLE = {
     errors.HttpsRequired,
     errors.AddressNotProved,
-    errors.RoleRequired,
     errors.ScopeRequired,
-    errors.RoleUnknown,
+    errors.BeyondPowers,
     errors.SigningKeyUnknown,
 }
 

@@ -271,6 +271,7 @@ async def test_it_finds_what_to_remove_by_an_index(world: World) -> None:
         "ix_challenges_expires_at",
         "ix_letters_expires_at",
         "ix_counters_resets_at",
+        "ix_audit_entries_at",
     ):
         [*found] = [plan for plan in plans if index in plan]
         assert found, (index, plans)

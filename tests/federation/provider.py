@@ -70,6 +70,7 @@ class Provider:
     calls: list[Call] = field(default_factory=list)
     agreed: dict[str, dict[str, Any]] = field(default_factory=dict)
     holding: asyncio.Event | None = None
+    dawdles: float = 0  # seconds before each answer
 
     def agree(self, url: str, subject: str = "1000", **claims: Any) -> dict[str, str]:
         """Sign somebody in at the URL that a browser was sent to; return what it brings back."""
@@ -151,6 +152,7 @@ class Provider:
             self.calls.append(call)
             if self.holding is not None:
                 await self.holding.wait()
+            await asyncio.sleep(self.dawdles)
             raw = self.answer(call)
             said = {"content-type": "application/json", "content-length": str(len(raw.body))}
             lines = "".join(

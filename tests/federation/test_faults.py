@@ -12,6 +12,8 @@ import pytest
 from tests.federation.conftest import House, opened
 from tests.federation.provider import Raw
 from tests.federation.test_signing_in import VERIFIED
+from tests.range_server import answer, line, range_server
+from tests.world import PASSWORD
 from vestibule.federation import fetching
 
 
@@ -39,13 +41,39 @@ async def test_while_a_provider_is_asked_everybody_else_is_served(house: House) 
 
 
 @pytest.mark.fault("F-25")
+async def test_a_provider_that_hangs_takes_no_place_from_others(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """However many wait for it: others answer, and passwords are checked."""
+    async with range_server() as known:
+        known.says = answer([line(PASSWORD)])
+        async with opened(sqlite_url, tmp_path, breach_check_url=known.url) as house:
+            # Codes at once, so that it is the provider that is waited for.
+            browsers = [house.browser() for _ in range(40)]
+            brought = [house.op1.agree(await house.begin(each)) for each in browsers]
+            house.op1.holding = asyncio.Event()
+            waiting = [
+                asyncio.create_task(house.come_back(*each))
+                for each in zip(browsers, brought, strict=True)
+            ]
+            async with asyncio.timeout(10):
+                while len(house.op1.to("/token")) < 20:
+                    await asyncio.sleep(0.01)
+            assert (await house.sign_in(house.browser(), "7", "op2")).status_code == 303
+            refused = await house.world.browser().sign_up()
+            assert (refused.status_code, refused.json()["code"]) == (422, "weak_password")
+            house.op1.holding.set()
+            assert {each.status_code for each in await asyncio.gather(*waiting)} == {303}
+
+
+@pytest.mark.fault("F-25")
 async def test_a_provider_that_hangs_is_given_up(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert fetching._WITHIN == 10
+    assert fetching.WITHIN == 10
     ada = house.browser()
     brought = house.op1.agree(await house.begin(ada))
-    monkeypatch.setattr(fetching, "_WITHIN", 0.2)
+    monkeypatch.setattr(fetching, "WITHIN", 0.2)
     house.op1.holding = asyncio.Event()
     failed = await house.come_back(ada, brought)
     assert (failed.status_code, failed.json()["code"]) == (424, "provider_failed")

@@ -1,6 +1,7 @@
 """Much at once, odd requests, and what processes remember of each other's changes."""
 
 import asyncio
+import gc
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,6 +25,7 @@ from vestibule.kernel.ids import uuid7
 from vestibule.kernel.memory import Fact
 from vestibule.roles import grants
 from vestibule.roles.models import Grant, Role
+from vestibule.tokens import keys
 from vestibule.web.access import current_account
 
 
@@ -215,3 +217,53 @@ async def test_two_credentials_are_none(world: World) -> None:
     token = (await world.client().log_in(deliver="tokens")).json()["access_token"]
     two = [("Authorization", f"Bearer {token}"), ("Authorization", "Bearer another")]
     assert (await world.client().get("/v1/me", headers=two)).status_code == 401
+
+
+async def test_a_page_of_a_listed_origin_reads_every_answer_of_the_gate(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    page = "https://app.example.test"
+    async with World.running(postgres_url, tmp_path, allowed_origins=page) as world:
+        await listening(world)
+        ada = await world.member()
+        for _ in range(3):
+            answer = await ada.get("/v1/verify", headers={"Origin": page})
+            assert answer.headers["Access-Control-Allow-Origin"] == page
+        assert (
+            await world.client(Cookie=f"vestibule={ada.cookies['vestibule']}").get("/v1/verify")
+        ).headers["Vary"] == "Origin"
+
+
+async def test_who_is_forgotten_is_held_by_nobody(postgres_url: str, tmp_path: Path) -> None:
+    """What was answered of somebody does not keep what was read of them, once for each session."""
+    async with World.running(postgres_url, tmp_path) as world:
+        await listening(world)
+        await world.member()
+        browsers = [world.browser() for _ in range(12)]
+        for each in browsers:
+            assert (await each.log_in()).status_code == 200
+            for path in ("/v1/verify", "/v1/me") * 2:
+                assert (await each.get(path)).status_code == 200
+        world.vestibule.means.memory.forget_everything()
+        gc.collect()
+        held = [each for each in gc.get_objects() if type(each) is Account]
+        assert len(held) < 6
+
+
+@pytest.mark.parametrize("dialect", ["jwt_extended", "praetorian"])
+async def test_a_dialects_tokens_outlive_the_rotation_of_their_key(
+    sqlite_url: str, tmp_path: Path, dialect: str
+) -> None:
+    async with World.running(sqlite_url, tmp_path, dialects=dialect) as world:
+        await world.member()
+        client = world.client()
+        where, who, path = {
+            "jwt_extended": ("/token", "email", "/profile"),
+            "praetorian": ("/api/login", "username", "/api/protected"),
+        }[dialect]
+        body = {who: "ada@example.org", "password": PASSWORD}
+        token = (await client.post(where, json=body)).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        await world.vestibule.run(keys.rotate)
+        world.clock.move(timedelta(minutes=12))
+        assert (await client.get(path, headers=bearer)).status_code == 200

@@ -135,7 +135,7 @@ CONTROLS = {
         "accounts/state.py",
         '    if not await _turn(unit, account_id, "active", "disabled"):\n'
         "        return False\n"
-        "    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)\n"
+        "    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id, actor_id=by)\n"
         "    await ending.void_open(unit, account_id)\n"
         '    await store.end_all(unit, account_id, reason="disabled")\n'
         "    return True\n",

@@ -210,13 +210,13 @@ CONTROLS = {
     ),
     "what is answered of an account as it was": Control(
         "web/gate.py",
-        "former.session is known.session and former.account is known.account",
+        "session() is known.session and account() is known.account",
         "True",
         f"{_GATE}::test_a_change_is_told_at_once_here",
     ),
     "what is told of an account as it was": Control(
         "web/myself.py",
-        "made is not None and made[0] is account",
+        "made is not None and made[0]() is account",
         "made is not None",
         f"{_MYSELF}::test_a_change_is_told_at_once",
     ),
@@ -227,15 +227,15 @@ CONTROLS = {
         f"{_MYSELF}::test_who_is_remembered_is_told_the_same_before_quart",
     ),
     "pages of listed origins": Control(
-        "web/myself.py",
-        'unread=[b"origin"] if has_listed else []',
-        "unread=[]",
+        "web/recognition.py",
+        'frozenset([b"origin"] if vestibule.settings.allowed_origins else [])',
+        "frozenset()",
         f"{_MYSELF}::test_pages_of_listed_origins_may_read_it_and_caches_know",
     ),
     "what caches are told of origins": Control(
-        "web/myself.py",
-        "        if has_listed:\n",
-        "        if False:\n",
+        "web/guard.py",
+        "    if settings.allowed_origins:\n",
+        "    if False:\n",
         f"{_MYSELF}::test_pages_of_listed_origins_may_read_it_and_caches_know",
     ),
     "an address that is proved": Control(

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Computed,
     ForeignKey,
     Index,
     LargeBinary,
@@ -16,20 +17,32 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.types import TypeEngine
 
 from vestibule.kernel.database import Base
 from vestibule.kernel.scopes import is_role
 from vestibule.roles.models import Grant
 
-_BETWEEN = "\x1f"  # between the names of roles
+BETWEEN = "\x1f"  # between the names of roles
 STATES = ("active", "disabled", "closing")
 _FOREIGN = text("password_hash LIKE '~%'")
+
+
+def _key(length: int) -> TypeEngine[str]:
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def _lower(name: str) -> Computed:
+    return Computed(f"lower(({name})::text)", persisted=True)  # as PostgreSQL tells it
 
 
 class Account(Base):
     __tablename__ = "accounts"
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", name="state"),
+        Index("ix_accounts_state_id", "state", "id"),
+        Index("ix_accounts_given_key_id", "given_key", "id"),
+        Index("ix_accounts_family_key_id", "family_key", "id"),
         Index(
             None,
             "closes_at",
@@ -43,14 +56,18 @@ class Account(Base):
     # What a person was called in an older system, in the words of that system.
     external_id: Mapped[str | None] = mapped_column(String(255), index=True, unique=True)
     email: Mapped[str | None] = mapped_column(String(254))
-    email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    # By code point, which a search by how a name begins needs; each database has its word for it.
+    email_key: Mapped[str | None] = mapped_column(_key(254), unique=True)
     email_verified_at: Mapped[datetime | None]
     username: Mapped[str | None] = mapped_column(String(80))
-    username_key: Mapped[str | None] = mapped_column(String(160), unique=True)
+    username_key: Mapped[str | None] = mapped_column(_key(160), unique=True)
     password_hash: Mapped[str | None] = mapped_column(String(400))
     password_changed_at: Mapped[datetime | None]
     given_name: Mapped[str | None] = mapped_column(String(100))
     family_name: Mapped[str | None] = mapped_column(String(100))
+    # What people are searched for by; the database keeps them.
+    given_key: Mapped[str | None] = mapped_column(_key(200), _lower("given_name"))
+    family_key: Mapped[str | None] = mapped_column(_key(200), _lower("family_name"))
     picture: Mapped[str | None] = mapped_column(String(2000))
     profile: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: a host's own fields
     state: Mapped[str] = mapped_column(String(10))
@@ -61,7 +78,7 @@ class Account(Base):
 
     # Read with the account, in one statement; one that was RETURNed has to be refreshed.
     granted: Mapped[str | None] = column_property(
-        select(func.aggregate_strings(Grant.role, _BETWEEN))
+        select(func.aggregate_strings(Grant.role, BETWEEN))
         .where(Grant.account_id == id)  # noqa: A003
         .correlate_except(Grant)
         .scalar_subquery()
@@ -73,7 +90,7 @@ class Account(Base):
 
         A name that could be read as several, or as part of a header, is no role.
         """
-        return tuple(sorted(filter(is_role, (self.granted or "").split(_BETWEEN))))
+        return tuple(sorted(filter(is_role, (self.granted or "").split(BETWEEN))))
 
     def copy(self, *, roles: bool = True) -> "Account":
         """Return one that may be changed: what a process remembers is shared between requests.
@@ -81,7 +98,7 @@ class Account(Base):
         Args:
             roles: with what was granted; not for who comes in its name and not as itself.
         """
-        columns = Account.__table__.columns
+        columns = [each for each in Account.__table__.columns if each.computed is None]
         made = Account(**{each.name: getattr(self, each.name) for each in columns})
         made.profile = deepcopy(self.profile)
         set_committed_value(made, "granted", self.granted if roles else None)

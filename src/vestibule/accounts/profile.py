@@ -63,7 +63,7 @@ async def change(unit: Unit, owner: SignedIn, changes: Changes) -> Account:
     except IntegrityError:  # of what may be changed, the username alone is unique
         raise UsernameTaken from None
     if account is None:
-        raise InvalidFields([_LAST_NAME]) if _is_last_name(owner, changes) else NotSignedIn()
+        raise InvalidFields([LAST_NAME]) if _is_last_name(owner, changes) else NotSignedIn()
     await unit.session.refresh(account, ["granted"])
     unit.forget(Fact.ACCOUNT, account.id)
     await log.record(
@@ -73,15 +73,21 @@ async def change(unit: Unit, owner: SignedIn, changes: Changes) -> Account:
 
 
 def _check(unit: Unit, changes: Changes) -> None:
-    wrong = []
+    wrong = wrong_fields(changes)
     if "username" in changes and not unit.settings.username_change:
-        wrong.append(_FIXED)
+        wrong.insert(0, _FIXED)
+    if wrong:
+        raise InvalidFields(wrong)
+
+
+def wrong_fields(changes: Changes) -> list[FieldError]:
+    """Return what cannot be said about anybody, whoever says it."""
+    wrong = []
     if (picture := changes.get("picture")) is not None and not _is_picture(picture):
         wrong.append(_NO_PICTURE)
     if (profile := changes.get("profile")) is not None and not _fits(profile):
         wrong.append(_TOO_LARGE)
-    if wrong:
-        raise InvalidFields(wrong)
+    return wrong
 
 
 def _is_picture(url: str) -> bool:
@@ -104,6 +110,6 @@ def _is_last_name(owner: SignedIn, changes: Changes) -> bool:
 
 
 _FIXED = FieldError("username", "not_changeable", "A username stays as it is.")
-_LAST_NAME = FieldError("username", "last_name", "Nothing would be left to log in by.")
+LAST_NAME = FieldError("username", "last_name", "Nothing would be left to log in by.")
 _NO_PICTURE = FieldError("picture", "url", "Send an http or https URL of at most 2000 characters.")
 _TOO_LARGE = FieldError("profile", "too_large", "Send at most 8 KiB of JSON.")

@@ -1,6 +1,7 @@
 """Signing up: asking for an account, which opens once its address is proved."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
@@ -89,15 +90,23 @@ async def sign_up(
 
 
 async def open_account(
-    unit: Unit, wanted: Wanted, *, address: Address | None = None, proved: bool = False
+    unit: Unit,
+    wanted: Wanted,
+    *,
+    address: Address | None = None,
+    proved: bool = False,
+    by: UUID | None = None,
 ) -> Account:
     """Open an account; the database decides whether its names are free.
+
+    Args:
+        by: the administrator who opens it.
 
     Raises:
         UsernameTaken: somebody was first.
         AddressTaken: somebody was first.
     """
-    account = await _open(unit, wanted, address=address, proved=proved)
+    account = await _open(unit, wanted, address=address, proved=proved, by=by)
     if account is None:
         raise UsernameTaken if await _username_taken(unit, wanted) else AddressTaken
     return account
@@ -164,7 +173,12 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
 
 
 async def _open(
-    unit: Unit, wanted: Wanted, *, address: Address | None = None, proved: bool = False
+    unit: Unit,
+    wanted: Wanted,
+    *,
+    address: Address | None = None,
+    proved: bool = False,
+    by: UUID | None = None,
 ) -> Account | None:
     insert = sqlite.insert if unit.means.database.is_sqlite else postgresql.insert
     account = await unit.session.scalar(
@@ -190,7 +204,7 @@ async def _open(
     )
     if account is not None:
         set_committed_value(account, "granted", grants.grant_first(unit, account.id))
-        await log.record(unit, Event.ACCOUNT_OPENED, account_id=account.id)
+        await log.record(unit, Event.ACCOUNT_OPENED, account_id=account.id, actor_id=by)
     return account
 
 

@@ -13,7 +13,7 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 
 
-async def disable(unit: Unit, account_id: UUID) -> bool:
+async def disable(unit: Unit, account_id: UUID, *, by: UUID | None = None) -> bool:
     """Shut an active account: nobody logs in to it, and every session of it ends.
 
     Returns:
@@ -23,13 +23,13 @@ async def disable(unit: Unit, account_id: UUID) -> bool:
     # shut. Then the sessions, that of such a log-in among them.
     if not await _turn(unit, account_id, "active", "disabled"):
         return False
-    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id)
+    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id, actor_id=by)
     await ending.void_open(unit, account_id)
     await store.end_all(unit, account_id, reason="disabled")
     return True
 
 
-async def enable(unit: Unit, account_id: UUID) -> bool:
+async def enable(unit: Unit, account_id: UUID, *, by: UUID | None = None) -> bool:
     """Open an account again that was disabled or is closing; its sessions stay ended.
 
     Returns:
@@ -38,7 +38,7 @@ async def enable(unit: Unit, account_id: UUID) -> bool:
     shut = await _turn(unit, account_id, "disabled", "active")
     if not shut and not await _turn(unit, account_id, "closing", "active"):
         return False
-    await log.record(unit, Event.ACCOUNT_ENABLED, account_id=account_id)
+    await log.record(unit, Event.ACCOUNT_ENABLED, account_id=account_id, actor_id=by)
     return True
 
 

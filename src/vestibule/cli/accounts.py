@@ -8,6 +8,7 @@ from uuid import UUID
 from warnings import catch_warnings
 
 import click
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts import breaches, directory, names, policy, queries, state
 from vestibule.accounts.challenges import Wanted
@@ -17,6 +18,7 @@ from vestibule.cli.running import Refused, in_words, with_vestibule
 from vestibule.extension import Vestibule
 from vestibule.kernel.errors import WeakPassword
 from vestibule.kernel.unit import Unit
+from vestibule.roles import grants
 
 
 @click.group()
@@ -32,6 +34,7 @@ def accounts() -> None:
 @click.option("--username", help="The username.")
 @click.option("--given-name", help="The given name.")
 @click.option("--family-name", help="The family name.")
+@click.option("--role", "roles", multiple=True, help="A role to give, such as admin.")
 @click.option(
     "--any-password", is_flag=True, help="Take a password that the policy refuses, to move or demo."
 )
@@ -43,6 +46,7 @@ def create(
     username: str | None,
     given_name: str | None,
     family_name: str | None,
+    roles: Sequence[str],
     *,
     any_password: bool,
     password_stdin: bool,
@@ -50,6 +54,8 @@ def create(
     """Open an account. The password is asked for, or read from a line of standard input:
 
         printf '%s\\n' "$PASSWORD" | vestibule accounts create --username ada --password-stdin
+
+    The first administrator is made so: --role admin
 
     Example: vestibule accounts create --email ada@example.org
     """
@@ -81,9 +87,16 @@ def create(
             given_name=given_name,
             family_name=family_name,
         )
-        return await vestibule.run(
-            lambda unit: open_account(unit, wanted, address=address, proved=address is not None)
-        )
+
+        async def opening(unit: Unit) -> Account:
+            proved = address is not None
+            account = await open_account(unit, wanted, address=address, proved=proved)
+            for role in roles:
+                await grants.grant(unit, account.id, role)
+            set_committed_value(account, "granted", " ".join({*account.roles, *roles}))
+            return account
+
+        return await vestibule.run(opening)
 
     _show(with_vestibule(flow))
 

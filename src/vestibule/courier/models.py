@@ -34,6 +34,7 @@ class Letter(Base):
             sqlite_where=_WAITING,
         ),
         Index(None, "account_id", "kind"),
+        Index(None, "state", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

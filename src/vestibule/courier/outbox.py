@@ -159,6 +159,18 @@ async def latest_failed(unit: Unit, *, most: int = 20) -> Sequence[Letter]:
     return (await unit.session.scalars(failures.order_by(Letter.id.desc()).limit(most))).all()
 
 
+async def page(
+    unit: Unit, *, state: str | None, before: UUID | None, most: int
+) -> Sequence[Letter]:
+    """List letters, newest first, those posted before the letter `before`."""
+    statement = select(Letter).order_by(Letter.id.desc()).limit(most)
+    if state is not None:
+        statement = statement.where(Letter.state == state)
+    if before is not None:
+        statement = statement.where(Letter.id < before)
+    return (await unit.session.scalars(statement)).all()
+
+
 async def retry(unit: Unit, letter_id: UUID | None = None) -> int:
     """Queue failed letters again, all or one; return how many. Expired ones stay failed."""
     requeued = await unit.session.execute(
@@ -179,7 +191,8 @@ async def retry(unit: Unit, letter_id: UUID | None = None) -> int:
 async def prune(unit: Unit, *, most: int) -> int:
     """Remove letters that left or never will, once they are out of date for long enough."""
     until = unit.now - unit.settings.keep_finished
-    finished = Letter.state.in_((State.SENT, State.FAILED, State.DROPPED))
+    # Said by what they are not: SQLite would rather find them by their state, all of them.
+    finished = Letter.state.not_in((State.QUEUED, State.SENDING))
     return await remove(unit, Letter, Letter.expires_at, finished, until=until, most=most)
 
 

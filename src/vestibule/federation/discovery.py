@@ -1,6 +1,7 @@
 """What OpenID providers publish of themselves: read seldom, and by one request at a time."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any  # Any: JSON
@@ -65,11 +66,19 @@ async def metadata(means: Means, issuer: str) -> dict[str, Any]:
 
 
 async def keys(
-    means: Means, issuer: str, *, kid: str | None, algorithm: str
+    means: Means,
+    issuer: str,
+    *,
+    kid: str | None,
+    algorithm: str,
+    instead_of: Sequence[PublicKey] = (),
 ) -> tuple[PublicKey, ...]:
     """Return the keys that may have signed something: those of that id, or all where it has none.
 
     An id that is unknown is looked for at the issuer, at most once a minute.
+
+    Args:
+        instead_of: keys that did not sign it. If they are what is known still, the issuer is asked.
 
     Raises:
         ProviderFailed: nobody can know.
@@ -78,10 +87,11 @@ async def keys(
     async with published.asking:
         await _read_metadata(means, issuer, published)
         found = _matching(published, kid, algorithm)
+        missing = not found or (instead_of and found == tuple(instead_of))
         age, missed = _age(means, published.keys_at), _age(means, published.missed_at)
         if age is None or age >= _FRESH:
             await _read_keys(means, published)
-        elif not found and (missed is None or missed >= _REST):  # signed with a new one, perhaps
+        elif missing and (missed is None or missed >= _REST):  # signed with a new one, perhaps
             published.missed_at = means.clock.now()
             await _read_keys(means, published)
         return _matching(published, kid, algorithm)

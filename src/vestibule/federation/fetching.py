@@ -9,7 +9,7 @@ from vestibule.kernel.client import Unreachable
 from vestibule.kernel.errors import ProviderFailed
 from vestibule.kernel.means import Means
 
-_WITHIN = 10.0  # seconds
+WITHIN = 10.0  # seconds, for one request, and for all that finish a sign-in
 _MOST = 1024 * 1024  # bytes
 
 JSON = "application/json"
@@ -33,7 +33,7 @@ async def fetch(
     asked = {"accept": JSON, "user-agent": "vestibule"} | dict(headers or {})
     try:
         answer = await means.client.send(
-            method, url, within=_WITHIN, most=_MOST, headers=asked, form=form
+            method, url, within=WITHIN, most=_MOST, headers=asked, form=form
         )
     except Unreachable as error:
         raise ProviderFailed(str(error)) from error

@@ -4,6 +4,7 @@ Who asks a provider holds no connection to the database: what is asked comes fir
 after it decides.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from typing import TypeVar
 
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.queries import SignedIn
-from vestibule.federation import entering, id_tokens, identities, spent
+from vestibule.federation import entering, fetching, id_tokens, identities, spent
 from vestibule.federation.pending import Intent, Pending, secret
-from vestibule.federation.provider import Asked, Brought, Provider
+from vestibule.federation.provider import Asked, Brought, Person, Provider
 from vestibule.kernel.errors import (
     FieldError,
     InvalidFields,
@@ -125,16 +126,7 @@ async def come_back(
     ):
         raise StateRefused
     await _spend(means, caller, "state", state, pending)
-    await _told(provider, provider.check_issuer(means, returned.issuer))
-    if returned.error is not None or not returned.code:
-        raise ProviderRefused
-    brought = Brought(
-        code=returned.code,
-        redirect_uri=redirect_uri,
-        verifier=pending.verifier,
-        nonce=pending.nonce,
-    )
-    person = await _told(provider, provider.redeem(means, brought))
+    person = await _told(provider, _who(means, provider, pending, returned))
     if pending.session is None:
         return await entering.enter(
             means,
@@ -198,6 +190,19 @@ async def by_id_token(
     )
 
 
+async def _who(means: Means, provider: Provider, pending: Pending, returned: Returned) -> Person:
+    await provider.check_issuer(means, returned.issuer)
+    if returned.error is not None or not returned.code:
+        raise ProviderRefused
+    brought = Brought(
+        code=returned.code,
+        redirect_uri=pending.redirect_uri,
+        verifier=pending.verifier,
+        nonce=pending.nonce,
+    )
+    return await provider.redeem(means, brought)
+
+
 async def _spend(means: Means, caller: Caller, kind: str, what: str, pending: Pending) -> None:
     await _count(means, caller)
     fresh = await running(means, lambda unit: spent.spend(unit, kind, what, until=pending.ends_at))
@@ -212,9 +217,16 @@ async def _count(means: Means, caller: Caller) -> None:
 
 
 async def _told(provider: Provider, asking: Awaitable[T]) -> T:
-    """Await what a provider is asked for; why it failed, the log is told and nobody else."""
+    """Await what a provider is asked for, ten seconds at most, however many requests that takes.
+
+    Why it failed, the log is told and nobody else.
+    """
     try:
-        return await asking
+        async with asyncio.timeout(fetching.WITHIN):
+            return await asking
+    except TimeoutError:
+        log.warning("signing in with %s: no answer in time", provider.name)
+        raise ProviderFailed("no answer in time") from None
     except ProviderFailed as error:
         log.warning("signing in with %s: %s", provider.name, error)
         raise

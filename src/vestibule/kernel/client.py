@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _CONNECT = 3.0  # seconds for each address of a name
-_AT_ONCE = 20
+_AT_ONCE = 20  # to one host and port
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -48,6 +48,8 @@ class Client:
         self._allowed = allowed
         self._resolve = resolve or _resolve
         self._http: httpx.AsyncClient | None = None
+        # Each has its own: whoever dawdles takes no place from others.
+        self._places: dict[bytes, asyncio.Semaphore] = {}
 
     async def send(
         self,
@@ -76,6 +78,7 @@ class Client:
         try:
             async with (
                 asyncio.timeout(within),
+                self._place(url),
                 self._http.stream(
                     method,
                     url,
@@ -91,6 +94,9 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(type(error).__name__) from error
 
+    def _place(self, url: str) -> asyncio.Semaphore:
+        return self._places.setdefault(httpx.URL(url).netloc, asyncio.Semaphore(_AT_ONCE))
+
     async def close(self) -> None:
         if self._http is not None:
             await self._http.aclose()
@@ -103,7 +109,7 @@ class _Checked(httpx.AsyncBaseTransport):
     def __init__(self, allowed: Sequence[Network] | None, resolve: Resolve) -> None:
         self._allowed = allowed
         self._resolve = resolve
-        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=0)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         # Of the environment it takes SSL_CERT_FILE alone: a proxy would look names up by itself.
         self._plain = httpx.AsyncHTTPTransport(limits=limits)
 

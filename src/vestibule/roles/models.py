@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.kernel.database import Base
@@ -22,6 +22,7 @@ class Grant(Base):
     """That an account has a role, since when, and who gave it; None: the service, an operator."""
 
     __tablename__ = "grants"
+    __table_args__ = (Index(None, "role", "account_id"),)
 
     account_id: Mapped[UUID] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True

@@ -199,6 +199,7 @@ async def end_all(
     reason: str,
     but: UUID | None = None,
     opened_by: datetime | None = None,
+    by: UUID | None = None,
 ) -> int:
     """End every session of an account, or all but one, or those opened by a moment.
 
@@ -211,7 +212,7 @@ async def end_all(
     if but is not None:
         theirs = theirs.where(Session.id != but)
     ended = len(await _end(unit, theirs, reason))
-    await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id)
+    await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id, actor_id=by)
     return ended
 
 

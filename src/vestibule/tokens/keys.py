@@ -144,7 +144,8 @@ async def _lock(unit: Unit) -> None:
 
 
 async def _step_down(unit: Unit) -> None:
-    last = unit.now + unit.settings.access_lifetime * 1.05 + LEEWAY
+    longest = max(unit.settings.access_lifetime * 1.05, unit.settings.longest_of_dialects)
+    last = unit.now + longest + LEEWAY
     await _change(
         unit, KeyState.ACTIVE, state=KeyState.VERIFYING, private=None, verifies_until=last
     )

@@ -108,7 +108,7 @@ class Provider(OpenAPIProvider):
         for name, path in paths.items():
             for operation in path.values():
                 operation["description"] = operation["description"].strip()
-                if "/me" in name or name.endswith("/logout-all"):
+                if "/me" in name or "/admin/" in name or name.endswith("/logout-all"):
                     operation["security"] = [{_SESSION: []}, {_TOKEN: []}]
                     if name.endswith("/me") and operation is path.get("get"):
                         operation["security"].append({_KEY: []})

@@ -7,11 +7,13 @@ and nothing is let in here that would not be let in there.
 
 from typing import Any
 from uuid import UUID
+from weakref import ref
 
 from vestibule.accounts.models import Account
 from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import Vestibule
+from vestibule.sessions.models import Session
 from vestibule.web import guard
 from vestibule.web.arrival import ASGI
 from vestibule.web.guard import Headers
@@ -52,7 +54,7 @@ class Gate:
         self._recognition = Recognition(vestibule)
         self._always = [*guard.raw_headers(vestibule.settings), (b"content-length", b"0")]
         # By session: whom they were made of, and the headers.
-        self._made: dict[UUID, tuple[SignedIn, Headers]] = {}
+        self._made: dict[UUID, tuple[ref[Session], ref[Account], Headers]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: the same
         headers = None
@@ -79,13 +81,13 @@ class Gate:
         """Return the headers, made once for a session and an account as they are remembered."""
         made = self._made.get(known.session.id)
         if made is not None:
-            former, headers = made
-            if former.session is known.session and former.account is known.account:
+            session, account, headers = made
+            if session() is known.session and account() is known.account:
                 return headers
         if len(self._made) >= _MOST:
             self._made.clear()
         headers = [*self._always, *told(known)]
-        self._made[known.session.id] = known, headers
+        self._made[known.session.id] = ref(known.session), ref(known.account), headers
         return headers
 
 

@@ -96,8 +96,10 @@ def headers(settings: Settings) -> Mapping[str, str]:
 
 def raw_headers(settings: Settings) -> Headers:
     """Return the same as ASGI has it."""
-    said = headers(settings).items()
-    return [(name.lower().encode(), value.encode()) for name, value in said]
+    said = dict(headers(settings))
+    if settings.allowed_origins:
+        said["Vary"] = "Origin"
+    return [(name.lower().encode(), value.encode()) for name, value in said.items()]
 
 
 async def add_headers(response: Response) -> Response:

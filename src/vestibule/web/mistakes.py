@@ -27,6 +27,10 @@ async def check_views(app: Quart, vestibule: Vestibule) -> None:
     """
     roles, scopes = await vestibule.run(grants.names, reading=True), vestibule.settings.scopes
     problems = [*_unknown_roles(scopes, roles)]
+    problems += (
+        f"VESTIBULE_SUPPORT_ROLES names a role that there is not: {role}"
+        for role in set(vestibule.settings.support_roles).difference(roles)
+    )
     for rule in app.url_map.iter_rules():
         view = app.view_functions.get(rule.endpoint)
         problems += _misplaced(rule, view)

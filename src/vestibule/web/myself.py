@@ -7,6 +7,7 @@ whatever asks for more than the plain answer: API keys, queries, pages of other 
 import json
 from typing import Any
 from uuid import UUID
+from weakref import ref
 
 from vestibule.accounts.models import Account
 from vestibule.accounts.queries import SignedIn
@@ -28,15 +29,12 @@ class Myself:
 
     def __init__(self, app: ASGI, vestibule: Vestibule) -> None:
         self._app = app
-        has_listed = bool(vestibule.settings.allowed_origins)
-        self._recognition = Recognition(vestibule, unread=[b"origin"] if has_listed else [])
+        self._recognition = Recognition(vestibule)
         self._always = guard.raw_headers(vestibule.settings)
         self._always.append((b"content-type", b"application/json"))
-        if has_listed:
-            self._always.append((b"vary", b"Origin"))
         self._notes_addresses = vestibule.settings.log_addresses
         # By account: what it was made of, the headers, and the body.
-        self._made: dict[UUID, tuple[Account, Headers, bytes]] = {}
+        self._made: dict[UUID, tuple[ref[Account], Headers, bytes]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI has them
         known = self._known(scope)
@@ -66,12 +64,12 @@ class Myself:
     def _answer(self, account: Account) -> tuple[Headers, bytes]:
         """Return headers and body, made once for an account as it is remembered."""
         made = self._made.get(account.id)
-        if made is not None and made[0] is account:
+        if made is not None and made[0]() is account:
             return made[1], made[2]
         if len(self._made) >= _MOST:
             self._made.clear()
         told = MeAnswer.of(account).model_dump(mode="json")
         body = f"{json.dumps(told, separators=(',', ':'), sort_keys=True)}\n".encode()  # as Quart
         headers = [*self._always, (b"content-length", str(len(body)).encode())]
-        self._made[account.id] = account, headers, body
+        self._made[account.id] = ref(account), headers, body
         return headers, body

@@ -13,7 +13,7 @@ from vestibule.extension import Vestibule
 from vestibule.kernel.opaque import Purpose
 from vestibule.web import arrival, identity
 
-_PORT = re.compile(rb"[0-9]{1,4}|[1-5][0-9]{4}")  # others are the long way's
+_PORT = re.compile(rb"[1-9][0-9]{0,3}|[1-5][0-9]{4}")  # others are the long way's
 _PLAIN = frozenset(range(0x20, 0x7F))
 _READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
 
@@ -21,16 +21,14 @@ _READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key"
 class Recognition:
     """Recognises by the token or key that came along, and else by the cookie.
 
-    Args:
-        vestibule: whose people.
-        unread: headers, in lower case, that are for the long way.
+    Where pages of other origins may read answers, what they send is left to the long way, too.
     """
 
-    def __init__(self, vestibule: Vestibule, *, unread: Iterable[bytes] = ()) -> None:
+    def __init__(self, vestibule: Vestibule) -> None:
         self._means = vestibule.means
         self._cookie = f"{identity.cookie_name(vestibule.settings)}=".encode()
         self._hosts = {name.encode() for name in arrival.own_names(vestibule.settings) if name}
-        self._unread = frozenset(unread)
+        self._unread = frozenset([b"origin"] if vestibule.settings.allowed_origins else [])
         self._watched = _READ | self._unread
 
     def of(self, headers: Iterable[tuple[bytes, bytes]]) -> SignedIn | Program | None:

@@ -23,6 +23,8 @@
     ├── AddressTaken
     ├── NotSignedIn
     ├── RoleRequired
+    ├── BeyondPowers
+    ├── NotOneself
     ├── ScopeRequired
     ├── ReauthenticationRequired
     ├── SessionRequired
@@ -36,6 +38,8 @@
     ├── LastWayIn
     ├── TooManyApiKeys
     ├── RoleUnknown
+    ├── AccountUnknown
+    ├── LetterUnknown
     ├── SessionUnknown
     ├── ApiKeyUnknown
     ├── SigningKeyUnknown
@@ -51,11 +55,13 @@ decided by the surface that answers.
 from vestibule.kernel.errors.admission import (
     AddressNotProved,
     BadCredentials,
+    BeyondPowers,
     Busy,
     CrossSite,
     DatabaseUnavailable,
     HttpsRequired,
     NoCodeByLetter,
+    NotOneself,
     NotSignedIn,
     ProofRefused,
     ReauthenticationRequired,
@@ -68,8 +74,10 @@ from vestibule.kernel.errors.admission import (
     WrongHost,
 )
 from vestibule.kernel.errors.existence import (
+    AccountUnknown,
     AddressTaken,
     ApiKeyUnknown,
+    LetterUnknown,
     RoleUnknown,
     SessionUnknown,
     SigningKeyUnknown,
@@ -105,11 +113,13 @@ from vestibule.kernel.errors.roots import (
 )
 
 __all__ = (
+    "AccountUnknown",
     "AddressNotProved",
     "AddressTaken",
     "ApiKeyUnknown",
     "BadCredentials",
     "BadInput",
+    "BeyondPowers",
     "Busy",
     "CannotStart",
     "CrossSite",
@@ -123,9 +133,11 @@ __all__ = (
     "InvalidFields",
     "InvalidUsername",
     "LastWayIn",
+    "LetterUnknown",
     "MalformedBody",
     "NoAccount",
     "NoCodeByLetter",
+    "NotOneself",
     "NotSignedIn",
     "ProofRefused",
     "ProviderFailed",

@@ -84,6 +84,18 @@ class RoleRequired(VestibuleError):
     code = "role_required"
 
 
+class BeyondPowers(VestibuleError):
+    """An administrator would act on somebody with powers that are not their own, or give such."""
+
+    code = "beyond_powers"
+
+
+class NotOneself(VestibuleError):
+    """Nobody disables, deletes or demotes themself, and nobody raises themself."""
+
+    code = "not_oneself"
+
+
 class ScopeRequired(VestibuleError):
     """The scope that this is for is given by none of the account's roles, or not to the API key."""
 

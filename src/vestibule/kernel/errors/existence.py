@@ -27,6 +27,18 @@ class RoleUnknown(VestibuleError):
         self.known = tuple(known)
 
 
+class AccountUnknown(VestibuleError):
+    """No account has that id."""
+
+    code = "account_unknown"
+
+
+class LetterUnknown(VestibuleError):
+    """No letter has that id that was given up and may still be sent."""
+
+    code = "letter_unknown"
+
+
 class SessionUnknown(VestibuleError):
     """No live session of this account has that id."""
 

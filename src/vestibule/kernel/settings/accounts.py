@@ -88,6 +88,11 @@ class Accounts(Group):
     `notes:read=user, notes:write=editor|admin`. A route asks by `@requires(scope="notes:read")`. A
     role that there is not stops the start."""
 
+    support_roles: Annotated[tuple[str, ...], NoDecode] = ()
+    """Roles that may look after accounts beside `admin`, and less: `support, moderator`. They reach
+    accounts alone that have no role but theirs, and give no others; the audit log and the letters
+    are for `admin`. A role of yours is added by a migration of yours."""
+
     limits: Annotated[tuple[Limit, ...], NoDecode] = ()
     """How often somebody may try: `log_in_identifier=10/15m, letters=off`, each a number and a span
     in `s`, `m`, `h` or `d`. Those not named stay as they are. Default: the table below. Tighter
@@ -103,7 +108,16 @@ class Accounts(Group):
     def _scopes(cls, value: object) -> object:
         return scopes.read(value) if isinstance(value, str) else value
 
+    @field_validator("support_roles", mode="before")
+    @classmethod
+    def _support_roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(each.strip() for each in value.split(",") if each.strip())
+
     def problems(self) -> Problems:
+        if "user" in self.support_roles:
+            yield "support_roles", "must not name user: everybody is one"
         asked = urlsplit(self.breach_check_url)
         if asked.scheme == "http" and not (
             self.in_development or is_loopback(asked.hostname or "")

@@ -107,6 +107,12 @@ class Dialects(Group):
                 yield name, "must be https: the link opens an account"
 
     @property
+    def longest_of_dialects(self) -> timedelta:
+        """For how long a token that a dialect hands out is looked at."""
+        spans = {"jwt_extended": self.jwt_extended_lifetime, "praetorian": self.praetorian_window}
+        return max((spans[each.name] for each in self.dialects), default=timedelta())
+
+    @property
     def dialect_hosts(self) -> frozenset[str]:
         """The hosts that a dialect has to itself."""
         return frozenset(each.host for each in self.dialects if each.host)

@@ -14,6 +14,7 @@ from vestibule.web.answers import Answers, speak
 from vestibule.web.api import (
     accounts,
     address,
+    administration,
     api_keys,
     audit,
     closing,
@@ -67,6 +68,8 @@ ANSWERS: Answers = {
     errors.NotSignedIn: (401, "Log in first."),
     errors.AddressNotProved: (403, "This is for accounts with a proved e-mail address."),
     errors.RoleRequired: (403, "This is for accounts with another role."),
+    errors.BeyondPowers: (403, "This takes powers, or gives powers, that you do not have."),
+    errors.NotOneself: (403, "Another administrator has to do this to your account."),
     errors.ScopeRequired: (403, "This is for who has the scope that it asks for."),
     errors.ReauthenticationRequired: (
         403,
@@ -95,6 +98,8 @@ ANSWERS: Answers = {
         "Nobody could sign in to your account any more. Set a password, or link another one first.",
     ),
     errors.RoleUnknown: (404, "There is no such role."),
+    errors.AccountUnknown: (404, "There is no such account."),
+    errors.LetterUnknown: (404, "No letter that was given up and may still be sent has this id."),
     errors.SessionUnknown: (404, "You have no such session."),
     errors.ApiKeyUnknown: (404, "You have no such API key."),
     errors.TooManyApiKeys: (409, "You have as many API keys as you may. Remove one first."),
@@ -124,6 +129,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(identities.blueprint)
     api.register_blueprint(audit.blueprint)
     api.register_blueprint(verification.blueprint)
+    api.register_blueprint(administration.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.receive)

@@ -1,0 +1,235 @@
+"""Looking after other people's accounts, and after letters."""
+
+from typing import cast
+from uuid import UUID
+
+from quart import Blueprint
+from quart_schema import tag, validate_querystring, validate_request, validate_response
+
+from vestibule.accounts import administration, directory, queries
+from vestibule.accounts.directory import Place
+from vestibule.accounts.profile import Changes
+from vestibule.audit import reading as audit
+from vestibule.courier import outbox
+from vestibule.extension import current_vestibule
+from vestibule.kernel.errors import AccountUnknown, FieldError, InvalidFields, LetterUnknown
+from vestibule.kernel.unit import Unit
+from vestibule.web import identity, reading
+from vestibule.web.administrators import administers
+from vestibule.web.api import cursors
+from vestibule.web.api.administration_models import (
+    AccountsAnswer,
+    AccountsQuery,
+    AmendBody,
+    EndedAnswer,
+    LetterOnItsWay,
+    LettersAnswer,
+    LettersQuery,
+    ManagedAccountAnswer,
+    OpeningBody,
+    RolesBody,
+)
+from vestibule.web.api.audit_models import AuditAnswer, AuditQuery, EntryAnswer
+
+blueprint = Blueprint("administration", __name__, url_prefix="/admin")
+
+
+@blueprint.get("/accounts")
+@tag(["Administration"])
+@administers()
+@validate_querystring(AccountsQuery)
+@validate_response(AccountsAnswer)
+async def list_accounts(query_args: AccountsQuery) -> AccountsAnswer:
+    """List accounts, or search them
+
+    Newest first. With `query`: those whose address, username, given or family name begins so, in
+    the order of these. `next` is the cursor of the next page of the same list.
+    """
+    asked, most = query_args, query_args.limit + 1
+    place = _place(asked.cursor, searching=asked.query is not None)
+    narrowing = {"state": asked.state, "role": asked.role}
+
+    async def flow(unit: Unit) -> list[tuple[ManagedAccountAnswer, Place]]:
+        if asked.query is not None:
+            found = await directory.search(unit, asked.query, after=place, most=most, **narrowing)
+            return [(ManagedAccountAnswer.of(account), at) for account, at in found]
+        before = place.account_id if place else None
+        page = await directory.page(unit, before=before, most=most, **narrowing)
+        return [(ManagedAccountAnswer.of(account), Place(account.id)) for account in page]
+
+    found = await current_vestibule().run(flow, reading=True)
+    shown = found[: asked.limit]
+    next_ = shown[-1][1].written() if len(found) > asked.limit else None
+    return AccountsAnswer(accounts=[answer for answer, _ in shown], next=next_)
+
+
+@blueprint.post("/accounts")
+@tag(["Administration"])
+@administers(recent=True)
+@validate_request(OpeningBody)
+@validate_response(ManagedAccountAnswer, 201)
+async def create_account(data: OpeningBody) -> tuple[ManagedAccountAnswer, int]:
+    """Open an account for somebody
+
+    At once, without a letter. Roles beyond one's own powers cannot be given. Wants a recent log-in.
+    """
+    known = await identity.signed_in()
+    wanted = cast(administration.Opening, data.model_dump(exclude={"roles", "password"}))
+    if data.password is not None:
+        wanted["password"] = data.password.get_secret_value()
+    account = await current_vestibule().run(
+        lambda unit: administration.create(unit, known.account.id, wanted, roles=data.roles),
+        caller=identity.caller(),
+    )
+    return ManagedAccountAnswer.of(account), 201
+
+
+@blueprint.get("/accounts/<account_id>")
+@tag(["Administration"])
+@administers()
+@validate_response(ManagedAccountAnswer)
+async def show_account(account_id: str) -> ManagedAccountAnswer:
+    """Show an account"""
+    named = _id(account_id)
+    account = await current_vestibule().run(lambda unit: queries.by_id(unit, named), reading=True)
+    if account is None:
+        raise AccountUnknown
+    return ManagedAccountAnswer.of(account)
+
+
+@blueprint.patch("/accounts/<account_id>")
+@tag(["Administration"])
+@administers()
+@validate_request(AmendBody)
+@validate_response(ManagedAccountAnswer)
+async def change_account(account_id: str, data: AmendBody) -> ManagedAccountAnswer:
+    """Change an account, shut it, or open it again
+
+    A JSON merge patch, as for `/me`. Nobody shuts their own. An account that is shut has no
+    sessions, and nobody logs in to it. Its address is its owner's to change.
+    """
+    known, named = await identity.signed_in(), _id(account_id)
+    given = data.model_dump(exclude_unset=True)
+    state = given.pop("state", None)
+    account = await current_vestibule().run(
+        lambda unit: administration.amend(
+            unit, known.account.id, named, cast(Changes, given), state=state
+        ),
+        caller=identity.caller(),
+    )
+    return ManagedAccountAnswer.of(account)
+
+
+@blueprint.put("/accounts/<account_id>/roles")
+@tag(["Administration"])
+@administers(recent=True)
+@validate_request(RolesBody)
+@validate_response(ManagedAccountAnswer)
+async def set_roles(account_id: str, data: RolesBody) -> ManagedAccountAnswer:
+    """Give an account these roles and no others
+
+    Nobody changes their own, and nobody gives or takes what is beyond their own powers. It counts
+    from the next request on. Wants a recent log-in.
+    """
+    known, named = await identity.signed_in(), _id(account_id)
+    account = await current_vestibule().run(
+        lambda unit: administration.set_roles(unit, known.account.id, named, data.roles),
+        caller=identity.caller(),
+    )
+    return ManagedAccountAnswer.of(account)
+
+
+@blueprint.post("/accounts/<account_id>/sessions/end")
+@tag(["Administration"])
+@administers()
+@reading.takes_no_fields
+@validate_response(EndedAnswer)
+async def end_sessions(account_id: str) -> EndedAnswer:
+    """Sign an account out everywhere
+
+    Links and codes that are under way to change its password or address are worth nothing either.
+    """
+    known, named = await identity.signed_in(), _id(account_id)
+    ended = await current_vestibule().run(
+        lambda unit: administration.end_sessions(unit, known.account.id, named),
+        caller=identity.caller(),
+    )
+    return EndedAnswer(ended=ended)
+
+
+@blueprint.get("/letters")
+@tag(["Administration"])
+@administers(all_of_it=True)
+@validate_querystring(LettersQuery)
+@validate_response(LettersAnswer)
+async def list_letters(query_args: LettersQuery) -> LettersAnswer:
+    """List letters, without what they say
+
+    Newest first; `next` is the cursor of the next page.
+    """
+    before, most = cursors.read(query_args.cursor), query_args.limit + 1
+    found = await current_vestibule().run(
+        lambda unit: outbox.page(unit, state=query_args.state, before=before, most=most),
+        reading=True,
+    )
+    shown, next_ = cursors.cut(found, query_args.limit)
+    return LettersAnswer(letters=[LetterOnItsWay.of(each) for each in shown], next=next_)
+
+
+@blueprint.post("/letters/<letter_id>/retry")
+@tag(["Administration"])
+@administers(all_of_it=True)
+@reading.takes_no_fields
+async def retry_letter(letter_id: str) -> tuple[str, int]:
+    """Send a letter again that was given up
+
+    While it is not out of date.
+    """
+    try:
+        named = UUID(letter_id)
+    except ValueError:
+        raise LetterUnknown from None
+    if not await current_vestibule().run(lambda unit: outbox.retry(unit, named)):
+        raise LetterUnknown
+    return "", 204
+
+
+@blueprint.get("/audit")
+@tag(["Administration"])
+@administers(all_of_it=True)
+@validate_querystring(AuditQuery)
+@validate_response(AuditAnswer)
+async def list_audit(query_args: AuditQuery) -> AuditAnswer:
+    """List what happened
+
+    Newest first; `account` and `event` narrow it. What is known of people may have been erased.
+    """
+    asked, before = query_args, cursors.read(query_args.cursor)
+    found = await current_vestibule().run(
+        lambda unit: audit.page(
+            unit, account_id=asked.account, event=asked.event, before=before, most=asked.limit + 1
+        ),
+        reading=True,
+    )
+    shown, next_ = cursors.cut(found, asked.limit)
+    return AuditAnswer(entries=[EntryAnswer.of(each) for each in shown], next=next_)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise AccountUnknown from None
+
+
+def _place(cursor: str | None, *, searching: bool) -> Place | None:
+    if cursor is None:
+        return None
+    try:
+        place = Place.read(cursor)
+    except ValueError:
+        place = None
+    if place is None or (place.term is not None) is not searching:
+        told = FieldError("cursor", "cursor", "Send the `next` of a page before.")
+        raise InvalidFields([told])
+    return place

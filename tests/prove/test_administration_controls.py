@@ -1,0 +1,99 @@
+"""What keeps administrators to their powers, taken out piece by piece: as `test_controls.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.test_controls import Control, take_out
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+_TESTS = "tests/web/api/test_administration.py"
+_TOLD_APART = f"{_TESTS}::test_administrators_are_told_from_others_before_anything_is_read"
+_BOUND = f"{_TESTS}::test_ones_own_powers_bound_on_whom_one_acts_and_what_one_gives"
+_ONESELF = f"{_TESTS}::test_nobody_shuts_demotes_or_raises_themself"
+_AT_ONCE = f"{_TESTS}::test_administrators_who_demote_or_shut_each_other_at_once_leave_one"
+_AGAIN = f"{_TESTS}::test_a_flow_asks_again_who_is_an_administrator"
+_ROLES = f"{_TESTS}::test_roles_are_given_and_taken_and_count_at_the_next_request"
+_SHUT = f"{_TESTS}::test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again"
+_EVERYWHERE = f"{_TESTS}::test_an_account_is_signed_out_everywhere"
+_CURSOR = f"{_TESTS}::test_what_is_no_cursor_or_condition_is_refused_and_runs_nothing"
+_SEARCH = f"{_TESTS}::test_a_search_finds_how_addresses_usernames_and_names_begin"
+
+CONTROLS = {
+    "that it is for administrators": Control(
+        "web/administrators.py",
+        "            powers.check(settings, known.account.roles, all_of_it=all_of_it)\n",
+        "",
+        _TOLD_APART,
+    ),
+    "what support may not look at": Control(
+        "accounts/powers.py", "(all_of_it or set(", "(set(", _BOUND
+    ),
+    "on whom one may act": Control(
+        "accounts/powers.py",
+        "    if not cover(holder, account.roles):\n",
+        "    if False:\n",
+        _BOUND,
+    ),
+    "what one may give": Control(
+        "accounts/administration.py",
+        "    if not powers.cover(holder, roles):\n",
+        "    if False:\n",
+        _BOUND,
+    ),
+    "nobody does it to themself": Control(
+        "accounts/powers.py",
+        "    if account is holder and not oneself:\n",
+        "    if False:\n",
+        _ONESELF,
+    ),
+    "the administrator, as they are now": Control(
+        "accounts/powers.py",
+        "    check(unit.settings, holder.roles)\n    return holder",
+        "    return holder",
+        _AGAIN,
+    ),
+    "the administrator, held": Control(
+        "accounts/powers.py",
+        "        .with_for_update(key_share=True, of=Account)\n",
+        "",
+        _AT_ONCE,
+    ),
+    "a recent log-in for roles": Control(
+        "web/administrators.py",
+        "                _RECENT.check(known)\n",
+        "                pass\n",
+        _ROLES,
+    ),
+    "who did it": Control(
+        "accounts/state.py",
+        "Event.ACCOUNT_DISABLED, account_id=account_id, actor_id=by",
+        "Event.ACCOUNT_DISABLED, account_id=account_id",
+        _SHUT,
+    ),
+    "links that end with the sessions": Control(
+        "accounts/administration.py",
+        "    await ending.void_open(unit, account.id)\n",
+        "",
+        _EVERYWHERE,
+    ),
+    "cursors of the same list": Control(
+        "web/api/administration.py",
+        "place is None or (place.term is not None) is not searching",
+        "place is None",
+        _CURSOR,
+    ),
+    "each account once in a search": Control(
+        "accounts/directory.py",
+        "for row in rows if row.first]",
+        "for row in rows]",
+        _SEARCH,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_without_its_control_a_test_fails(name: str, tmp_path: Path) -> None:
+    failed = take_out(CONTROLS[name], tmp_path)
+    print(f"\n  without {name}: {failed}")  # noqa: T201
