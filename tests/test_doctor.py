@@ -150,6 +150,11 @@ def test_a_feed_that_brings_nothing_is_told(postgres: Server, postgres_url: str)
             variables = {"VESTIBULE_FEED_URL": feed_url} if feed_url else {}
             result = shell.type("doctor", "--deep", **variables)
             assert (verdict, "feed") in _verdicts(result), result.output
+    shell = Shell(VESTIBULE_DATABASE_URL=postgres_url, VESTIBULE_BASE_URL=NOWHERE)
+    another = postgres_url.replace(f"/{name}", "/postgres", 1)
+    assert ("wrong", "feed") in _verdicts(
+        shell.type("doctor", "--deep", VESTIBULE_FEED_URL=another)
+    )
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Vestibule:
         )
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
-        self.feed = Feed(settings.feed, memory, own_clock) if settings.feed else None
+        self.feed = Feed(settings.feed, database, memory, own_clock) if settings.feed else None
         self._tasks: list[asyncio.Task[None]] = []
         self._at_work: set[Quart] = set()
         self._started: WeakSet[Quart] = WeakSet()

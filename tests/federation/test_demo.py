@@ -19,7 +19,7 @@ async def test_a_newcomer_signs_in_with_nothing_set_up(tmp_path: Path) -> None:
         left = await browser.get(offered["start"])
         shown = await browser.get(left.headers["Location"])
         assert (shown.status_code, "Who do you want to be?" in shown.text) == (200, True)
-        fields = {"email": "ada@example.org", "given_name": "Ada"}
+        fields = {"email": "adá@example.org", "given_name": "Ada"}
         wrong = await browser.post(left.headers["Location"], data=fields | {"email": "ada"})
         assert wrong.status_code == 422
         agreed = await browser.post(left.headers["Location"], data=fields)
@@ -28,14 +28,16 @@ async def test_a_newcomer_signs_in_with_nothing_set_up(tmp_path: Path) -> None:
         base = offered["start"].partition("/v1/")[0]
         me = (await browser.get(f"{base}/v1/me")).json()
         assert (me["email"], me["email_verified"], me["given_name"]) == (
-            *("ada@example.org", True, "Ada"),
+            *("adá@example.org", True, "Ada"),
         )
         code = query(agreed.headers["Location"])["code"]
         again = {"code": code, "code_verifier": "x" * 43, "redirect_uri": "x", "client_id": "x"}
         await browser.aclose()
         async with httpx.AsyncClient() as program:
-            answer = await program.post(f"{base}/dev/provider/token", data=again)
-        assert answer.status_code == 400
+            for verifier in "x" * 43, "é" * 43:
+                again["code_verifier"] = verifier
+                answer = await program.post(f"{base}/dev/provider/token", data=again)
+                assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,25 @@ async def test_a_feed_that_fails_keeps_nobody_signed_in(
     assert await who(other) == await who(other) == 200, "who is signed in is not disturbed"
 
 
+async def test_a_feed_of_another_database_is_not_believed(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Its beats come back, and no word that anybody writes."""
+    name = postgres_url.split("/")[3].partition("?")[0]
+    another = postgres_url.replace(f"/{name}", "/postgres", 1)
+    async with (
+        World.running(postgres_url, tmp_path) as here,
+        World.running(postgres_url, tmp_path, feed_url=another) as there,
+    ):
+        ada = await here.member()
+        copied = elsewhere(ada, there)
+        await asyncio.sleep(A_SECOND)
+        assert await who(copied) == 200
+        assert not there.vestibule.means.memory.is_trusted
+        assert (await ada.post("/v1/logout")).status_code == 204
+        assert await who(copied) == 401, "the database is asked"
+
+
 async def test_what_was_not_heard_is_forgotten_when_the_feed_is_back(two: Two) -> None:
     ada = await two.here.member()
     there = elsewhere(ada, two.there)

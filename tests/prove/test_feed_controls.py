@@ -250,6 +250,12 @@ CONTROLS = {
         "",
         f"{_FEED}::test_a_clock_that_jumps_is_put_right_by_the_next_beat",
     ),
+    "hearing what is written": Control(
+        "sessions/feed.py",
+        "            await self._hear_what_is_written(connection)\n",
+        "",
+        f"{_FEED}::test_a_feed_of_another_database_is_not_believed",
+    ),
     "the key of a verified token": Control(
         "accounts/queries.py",
         '        keyring.is_honoured(bindparam("kid"), now=bindparam("now", type_=UtcDateTime)),\n',

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -172,6 +173,21 @@ async def test_an_issuer_that_answers_nothing_is_given_up(
         with pytest.raises(KeysUnavailable):
             await relying.verify_async(issuer.token(issuer.key()))
     assert "no answer within 0.2 s" in told.text
+
+
+async def test_without_a_thread_to_fetch_in_nobody_can_know(
+    issuer: Issuer, relying: Relying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.token(issuer.key())
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(KeysUnavailable):
+            await relying.verify_async(token)
+    await relying.after(KeysUnavailable.retry_after).verify_async(token)
 
 
 async def test_an_answer_has_a_size(

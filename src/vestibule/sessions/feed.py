@@ -12,8 +12,10 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import text
 
 from vestibule.kernel.clock import Clock
+from vestibule.kernel.database import Database
 from vestibule.kernel.database_url import dialect_url
 from vestibule.kernel.memory import CHANNEL, Memory, read_words
 from vestibule.kernel.passing import reason
@@ -22,8 +24,11 @@ from vestibule.kernel.postgresql import connecting
 NAME = "vestibule feed"  # in PostgreSQL's list of connections
 
 _BEAT = 0.5  # seconds between two beats
+_HEARING = 3.0  # seconds for the first word to come
 _TRYING, _TRIES = 3.5, 100  # seconds, and looks meanwhile
 _SHORTEST, _LONGEST = 0.1, 5.0  # seconds between two tries
+
+_SAYING = text("SELECT pg_notify(:channel, '')")
 
 log = logging.getLogger("vestibule.feed")
 
@@ -32,11 +37,16 @@ class Pooled(Exception):
     """A pooler is in between. Beats might come back through it, and words not."""
 
 
+class AnotherDatabase(Exception):
+    """What is written is not heard of. Beats come back all the same."""
+
+
 class Feed:
     """Keeps `memory` and `clock` to what the database says, over a connection of its own."""
 
-    def __init__(self, url: str, memory: Memory, clock: Clock) -> None:
-        self._memory, self._clock = memory, clock
+    def __init__(self, url: str, database: Database, memory: Memory, clock: Clock) -> None:
+        """Listen at `url` to what is written to `database`."""
+        self._database, self._memory, self._clock = database, memory, clock
         parsed = dialect_url(url)
         _, where = parsed.get_dialect()().create_connect_args(parsed)
         self._where = dict(where) | connecting(parsed, pgbouncer=False)
@@ -78,6 +88,7 @@ class Feed:
             beats = f"vestibule_{uuid4().hex}"
             await connection.add_listener(beats, self._beat)
             await connection.add_listener(CHANNEL, self._word)
+            await self._hear_what_is_written(connection)
             self._memory.forget_everything()  # what was said before is not repeated
             while True:
                 await self._send(connection, beats)
@@ -85,8 +96,19 @@ class Feed:
         finally:
             connection.terminate()  # at once: a stop does not wait for the network
 
-    async def _send(self, connection: Any, beats: str) -> None:
+    async def _hear_what_is_written(self, connection: Any) -> None:
         # Any: a connection of a record class that nobody names
+        channel, heard = f"vestibule_{uuid4().hex}", asyncio.Event()
+        await connection.add_listener(channel, lambda *_: heard.set())
+        async with self._database.aside() as writing:
+            await writing.execute(_SAYING, {"channel": channel})
+        try:
+            await asyncio.wait_for(heard.wait(), _HEARING)
+        except TimeoutError:
+            raise AnotherDatabase from None
+
+    async def _send(self, connection: Any, beats: str) -> None:
+        # Any: the same
         sent, asked = time.monotonic(), self._clock.here()
         there = await connection.fetchval(
             "SELECT clock_timestamp() FROM pg_notify($1, $2)", beats, repr(sent)

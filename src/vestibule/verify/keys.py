@@ -77,7 +77,7 @@ class Keys:
             if now - self._asked_at >= (REST if self._held else EAGER):
                 self._asked_at = now
                 self._flight = futures.Future()
-                threading.Thread(target=self._fetch, args=(self._flight,), daemon=True).start()
+                self._start()
             # While the issuer is away, those whose key is known do not wait for it again and again.
             return None if known and self._failed else self._flight
 
@@ -88,6 +88,14 @@ class Keys:
         if key is None:
             raise TokenRefused
         return key
+
+    def _start(self) -> None:
+        try:
+            threading.Thread(target=self._fetch, args=(self._flight,), daemon=True).start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._failed = True
+            log.warning("no keys from %s: %s", self._url, error)
+            self._flight.set_result(None)
 
     def _fetch(self, flight: futures.Future[None]) -> None:
         asyncio.run(self._bring(flight))
