@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import threading
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
