@@ -1,5 +1,8 @@
 """The provider of development: a newcomer sees the whole way without a project anywhere."""
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any  # Any: settings
 
@@ -70,3 +73,22 @@ async def test_it_is_gone_where_there_is_another(sqlite_url: str, tmp_path: Path
         assert [each["name"] for each in offered] == ["google"]
         path = "/dev/provider/.well-known/openid-configuration"
         assert (await world.client().get(path)).status_code == 404
+
+
+def test_what_goes_out_goes_over_httpx_with_its_successor_beside() -> None:
+    """Authlib's own integration would change the client's class in silence."""
+    assert find_spec("httpx2"), "the tests of providers run with it installed"
+    looking = (
+        "import pkgutil, sys, vestibule\n"
+        "for each in pkgutil.walk_packages(vestibule.__path__, 'vestibule.'):\n"
+        "    if '.alembic' not in each.name and 'granian' not in each.name:\n"
+        "        if not each.name.endswith('__main__'): __import__(each.name)\n"
+        "print('vestibule.federation.openid' in sys.modules, 'httpx2' in sys.modules)\n"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:authlib", "-c", looking],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert seen.stdout.split() == ["True", "False"], seen.stderr
