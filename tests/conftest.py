@@ -5,12 +5,12 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import pytest
 
 from tests.postgres import Server, server
 from tests.redis_server import Redis
+from tests.reused import PRISTINE, Reused
 from tests.world import World
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
@@ -49,12 +49,17 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres_database(postgres: Server, postgres_template: str) -> Reused:
+    postgres.create("reused", template=postgres_template)
+    postgres.execute(PRISTINE, database="reused")
+    return Reused(postgres, "reused")
+
+
 @pytest.fixture
-def postgres_url(postgres: Server, postgres_template: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    postgres.create(name, template=postgres_template)
-    yield postgres.url(name)
-    postgres.drop(name)
+def postgres_url(postgres_database: Reused) -> Iterator[str]:
+    yield postgres_database.url
+    postgres_database.restore()
 
 
 @pytest.fixture

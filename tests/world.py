@@ -12,8 +12,10 @@ from quart import Quart
 from sqlalchemy import Executable
 
 from vestibule import Settings, Vestibule, create_app
+from vestibule.accounts import queries
 from vestibule.courier.transports import Transport
 from vestibule.kernel.clock import Clock, MovableClock
+from vestibule.roles import grants
 
 # Where limits are not the point, nobody meets one. Codes keep theirs: their tests are everywhere.
 GENEROUS = ", ".join(
@@ -114,8 +116,8 @@ class World:
             Settings.load(**given), hasher=hasher, clock=clock or movable, transport=transport
         )
         world = cls(vestibule, create_app(vestibule), movable)
-        await world.app.startup()
         try:
+            await world.app.startup()
             yield world
         finally:
             for client in world._clients:
@@ -160,6 +162,14 @@ class World:
         """Look into the database, where that is the point."""
         async with self.vestibule.unit() as unit:
             return list((await unit.session.execute(statement)).all())
+
+    async def give(self, email: str, *roles: str) -> None:
+        """Make somebody who has an account more than a user."""
+        async with self.vestibule.unit() as unit:
+            account = await queries.by_identifier(unit, email)
+            assert account is not None
+            for role in roles:
+                await grants.grant(unit, account.id, role)
 
     async def member(self, email: str = "ada@example.org", **fields: Any) -> Client:
         """Somebody who signed up, proved the address and logged in, in a browser."""

@@ -27,7 +27,7 @@ from vestibule.web.dialects import mounting
 from vestibule.web.gate import Gate
 from vestibule.web.guard import add_headers
 from vestibule.web.myself import Myself
-from vestibule.web.pages import landing
+from vestibule.web.pages import first, landing
 
 
 class _NoSessions(SecureCookieSessionInterface):
@@ -53,6 +53,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     if vestibule.settings.in_development:
         app.register_blueprint(mailbox.blueprint())
         app.register_blueprint(demo.blueprint())
+        app.register_blueprint(first.blueprint())
     if vestibule.settings.shows_metrics:
         app.register_blueprint(metrics.blueprint())
     mounting.mount(app, [each.name for each in vestibule.settings.dialects if not each.host])

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from quart import Quart, current_app
 
 from vestibule import pruning
-from vestibule.accounts import disguise
+from vestibule.accounts import disguise, first
 from vestibule.accounts.disguise import Disguises
 from vestibule.api_keys import keys as api_keys
 from vestibule.api_keys.keys import Uses
@@ -104,6 +104,7 @@ class Vestibule:
         self.transport = transport or choose(settings, clock=self.means.clock)
         self.courier = Worker(self.means, self.transport)
         self.feed = Feed(settings.feed, database, memory, own_clock) if settings.feed else None
+        self.has_no_administrator = False
         self._tasks: list[asyncio.Task[None]] = []
         self._at_work: set[Quart] = set()
         self._started: WeakSet[Quart] = WeakSet()
@@ -172,6 +173,7 @@ class Vestibule:
         await self.run(keys.prepare)
         await self.run(retention.prepare)
         await self.run(disguise.learn, reading=True)
+        self.has_no_administrator = await self.run(first.is_missing, reading=True)
         if any(not task.done() for task in self._tasks):
             return
         work = [self._write_touches(), pruning.keep_pruning(self.means), self._rotate_keys()]

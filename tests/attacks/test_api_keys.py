@@ -33,19 +33,12 @@ async def key_of(client: Client, *scopes: str) -> dict[str, str]:
     return dict(answer.json())
 
 
-async def give(world: House, email: str, role: str) -> None:
-    async with world.vestibule.unit() as unit:
-        account = await queries.by_identifier(unit, email)
-        assert account is not None
-        await grants.grant(unit, account.id, role)
-
-
 @pytest.mark.attack("A-060")
 @pytest.mark.attack("A-016")
 async def test_a_key_opens_nothing_that_is_for_people(world: House) -> None:
     """Nor makes, lists or removes keys; nor confirms; nor ends sessions."""
     victim = await world.member(V)
-    await give(world, V, "admin")
+    await world.give(V, "admin")
     for scopes in ((), ("notes:read",), ("notes:read", "accounts:read")):
         made = await key_of(victim, *scopes)
         tried = [
@@ -91,7 +84,7 @@ async def test_no_scope_is_given_that_was_not_asked_for_or_is_not_the_owners(wor
 @pytest.mark.attack("A-030")
 async def test_a_key_ends_with_what_its_owner_loses(world: House) -> None:
     victim = await world.member(V)
-    await give(world, V, "admin")
+    await world.give(V, "admin")
     made = await key_of(victim, "accounts:read")
     program = world.client(**{"X-API-Key": made["key"]})
     assert (await program.get("/v1/me")).json()["scopes"] == ["accounts:read"]

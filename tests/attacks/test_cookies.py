@@ -60,6 +60,7 @@ def routes(world: World, *, unsafe: bool) -> Iterator[tuple[str, str]]:
     for rule in world.app.url_map.iter_rules():
         path = rule.rule.replace("<session_id>", str(uuid4())).replace("<provider>", "demo")
         path = path.replace("<key_id>", str(uuid4())).replace("<token>", "x")
+        path = path.replace("<account_id>", str(uuid4())).replace("<letter_id>", str(uuid4()))
         assert "<" not in path, "teach this test the new parameter"
         if path == PUBLIC:
             continue

@@ -83,6 +83,12 @@ ODD_LITERALS = ["1e309", "-0", "-0.0", "9" * 5_000, "1e-400", "NaN", "Infinity",
 
 
 REVOKE, HINT = "/v1/tokens/revoke", {"token_type_hint"}
+NOBODY = "00000000-0000-7000-8000-000000000000"
+METHODS = {
+    "/v1/me": "PATCH",
+    f"/v1/admin/accounts/{NOBODY}": "PATCH",
+    f"/v1/admin/accounts/{NOBODY}/roles": "PUT",
+}
 
 
 def bodies() -> dict[str, tuple[dict[str, Any], set[str]]]:
@@ -132,13 +138,18 @@ def bodies() -> dict[str, tuple[dict[str, Any], set[str]]]:
         ),
         "/v1/oauth/demo/id-token": ({"id_token": "x", "nonce": "x", "intent": "login"}, set()),
         "/v1/me/identities/demo/link": ({"next": "/"}, {"next"}),
+        "/v1/admin/accounts": (
+            {"email": V, "email_verified": False, "password": PASSWORD, "roles": []} | names,
+            {"email", "password", *names},
+        ),
+        f"/v1/admin/accounts/{NOBODY}": (changes | {"state": "active"}, set(changes)),
+        f"/v1/admin/accounts/{NOBODY}/roles": ({"roles": []}, set()),
         REVOKE: ({"token": "vref_" + "A" * 75, "token_type_hint": "x"}, HINT),
     }
 
 
 async def send(client: Client, route: str, **content: Any) -> httpx.Response:
-    method = "PATCH" if route == "/v1/me" else "POST"
-    return await client.request(method, route.rstrip("#"), **content)
+    return await client.request(METHODS.get(route, "POST"), route.rstrip("#"), **content)
 
 
 def test_every_route_that_takes_a_body_is_fuzzed(tmp_path: Path) -> None:
@@ -146,7 +157,7 @@ def test_every_route_that_takes_a_body_is_fuzzed(tmp_path: Path) -> None:
 
     app = create_app(Settings.load(data_dir=tmp_path / "data"))
     taking = {
-        rule.rule.replace("<provider>", "demo")
+        rule.rule.replace("<provider>", "demo").replace("<account_id>", NOBODY)
         for rule in app.url_map.iter_rules()
         if hasattr(app.view_functions[rule.endpoint], "_quart_schema_request_schema")
     }
@@ -192,9 +203,9 @@ async def test_broken_credentials_are_no_credentials(world: House) -> None:
 
 def fits(route: str, field: str, value: object) -> bool:
     """Tell whether an odd value is a right one after all."""
-    if field == "remember":
+    if field in ("remember", "email_verified"):
         return isinstance(value, bool)
-    if field == "scopes":
+    if field in ("scopes", "roles"):
         return value in ([], [V])
     return route == REVOKE and field == "token" and isinstance(value, str)  # given back like others
 
@@ -202,13 +213,13 @@ def fits(route: str, field: str, value: object) -> bool:
 @pytest.mark.attack("A-080")
 async def test_no_field_takes_a_value_of_another_kind(world: House) -> None:
     victoria, stranger = await world.member(V), world.client()
+    await world.give(V, "admin")
     before = await everything(world, but=LOGS)
     for route, (body, nullable) in bodies().items():
         path = route.rstrip("#")
         sender = stranger
-        if path.startswith(
-            "/v1/me"
-        ):  # a stranger's body is not looked at; hers shall change nothing
+        # A stranger's body is not looked at there; hers shall change nothing.
+        if path.startswith(("/v1/me", "/v1/admin")):
             sender, body["one_too_many"] = victoria, 1
         for field in sorted(body.keys() - {"one_too_many"}):
             for value in ODD_VALUES:
@@ -227,7 +238,7 @@ async def test_no_field_takes_a_value_of_another_kind(world: House) -> None:
                 assert answer.status_code in (400, 422), (path, field, literal)
             if field not in nullable | {"remember", "deliver", "scopes", "intent"}:
                 missing = {name: body[name] for name in body if name != field}
-                assert (await sender.post(path, json=missing)).status_code == 422
+                assert (await send(sender, route, json=missing)).status_code == 422
     assert await everything(world, but=LOGS) == before
     assert not stranger.cookies
     assert (await world.browser().log_in(V)).status_code == 200

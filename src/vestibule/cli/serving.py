@@ -14,9 +14,11 @@ from vestibule import server, supervisor
 from vestibule.app import create_app
 from vestibule.cli import logs
 from vestibule.connections import Connections
+from vestibule.embedding import Vestibule
 from vestibule.kernel.errors import CannotStart
 from vestibule.kernel.settings import Settings, unknown_variables
 from vestibule.web.dialects import mounting
+from vestibule.web.pages import first
 
 
 @click.command()
@@ -59,7 +61,7 @@ def serve(
         if settings.processes > 1:
             _supervise(listening, settings, by)
         else:
-            _serve(listening, settings, lambda: _say_where(settings), opening)
+            _serve(listening, settings, _say_where_and_who, opening)
 
 
 def _opening(by: str) -> server.Opening:
@@ -77,14 +79,24 @@ def _opening(by: str) -> server.Opening:
 def _serve(
     listener: socket.socket,
     settings: Settings,
-    ready: Callable[[], None],
+    ready: Callable[[Vestibule], None],
     opening: server.Opening,
 ) -> None:
-    app = create_app(settings)
+    vestibule = Vestibule(settings)
+    app = create_app(vestibule)
     idle = settings.idle_timeout.total_seconds()
     most = settings.connections
     with logs.written(settings):
-        asyncio.run(server.run(app, listener, ready=ready, idle=idle, most=most, opening=opening))
+        asyncio.run(
+            server.run(
+                app,
+                listener,
+                ready=lambda: ready(vestibule),
+                idle=idle,
+                most=most,
+                opening=opening,
+            )
+        )
     if opening is not Connections:
         # Threads of granian's outlive its end, and abort a Python that ends around them.
         sys.stdout.flush()
@@ -108,7 +120,14 @@ def _work(
 ) -> None:
     # Any: whatever the settings take
     with listener, line:
-        _serve(listener, Settings.load(**given), lambda: supervisor.report(line), opening)
+        _serve(listener, Settings.load(**given), lambda _: supervisor.report(line), opening)
+
+
+def _say_where_and_who(vestibule: Vestibule) -> None:
+    _say_where(vestibule.settings)
+    if vestibule.settings.in_development and vestibule.has_no_administrator:
+        click.echo(f"  first administrator   {first.link(vestibule)}")
+        sys.stdout.flush()
 
 
 def _say_where(settings: Settings) -> None:

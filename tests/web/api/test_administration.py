@@ -13,13 +13,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tests.world import PASSWORD, Client, World
-from vestibule.accounts import administration, queries, state
+from vestibule.accounts import administration, state
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Entry
 from vestibule.courier.models import Letter
 from vestibule.kernel.errors import CannotStart, NotSignedIn, RoleRequired
 from vestibule.kernel.unit import Unit
-from vestibule.roles import grants
 from vestibule.roles.models import Role
 
 ACCOUNTS = "/v1/admin/accounts"
@@ -36,23 +35,15 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def give(world: World, email: str, *roles: str) -> None:
-    async with world.vestibule.unit() as unit:
-        account = await queries.by_identifier(unit, email)
-        assert account is not None
-        for role in roles:
-            await grants.grant(unit, account.id, role)
-
-
 async def administrator(world: World, email: str = "root@example.org") -> Client:
     made = await world.member(email)
-    await give(world, email, "admin")
+    await world.give(email, "admin")
     return made
 
 
 async def supporter(world: World, email: str = "help@example.org") -> Client:
     made = await world.member(email)
-    await give(world, email, "support")
+    await world.give(email, "support")
     return made
 
 
@@ -110,7 +101,7 @@ async def test_administrators_are_told_from_others_before_anything_is_read(
     assert_refuses(await ada.request(method, path, **empty), 403, "role_required")
     assert (await ada.request(method, path, **nothing)).status_code in (400, 403)
     made = await ada.post("/v1/me/api-keys", json={"name": "x"})
-    await give(world, "ada@example.org", "admin")
+    await world.give("ada@example.org", "admin")
     key = world.client(**{"X-API-Key": made.json()["key"]})
     assert_refuses(await key.request(method, path), 403, "session_required")
     answer = await ada.request(method, path)
@@ -437,7 +428,7 @@ async def test_administrators_who_demote_or_shut_each_other_at_once_leave_one(
         async with world.vestibule.unit() as unit:
             await unit.session.execute(update(Account).values(state="active"))
         for email in ("root@example.org", "two@example.org"):
-            await give(world, email, "admin")
+            await world.give(email, "admin")
         root, other = world.browser(), world.browser()
         await root.log_in("two@example.org")
         await other.log_in("root@example.org")
