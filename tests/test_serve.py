@@ -15,6 +15,7 @@ import pytest
 from tests import stubborn
 from tests.postgres import Server
 from tests.processes import outside, serving
+from tests.world import PASSWORD
 from vestibule import server
 
 PATIENCE = 20
@@ -84,12 +85,20 @@ async def _letters(client: httpx.AsyncClient) -> list[object]:
 async def test_the_first_lines_tell_a_newcomer_where_to_go(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         assert served.process.stdout is not None
-        lines = [(await served.process.stdout.readline()).decode() for _ in range(3)]
+        lines = [(await served.process.stdout.readline()).decode() for _ in range(4)]
+        [link] = [line.split()[-1] for line in lines if "first administrator" in line]
+        async with served.client() as client:
+            person = {"email": "ada@example.org", "password": PASSWORD}
+            assert (await client.post(link, data=person)).status_code == 200
     said = "".join(lines)
     assert f"{served.base_url}/dev/mailbox" in said
     assert f"{served.base_url}/docs" in said
     assert str(tmp_path / "data") in said
     assert "Running on" not in served.errors.read_text()
+    async with serving(tmp_path) as served:
+        pass
+    assert served.process.stdout is not None
+    assert "first administrator" not in (await served.process.stdout.read()).decode()
 
 
 async def test_a_second_start_finds_what_the_first_one_left(tmp_path: Path) -> None:
