@@ -19,6 +19,7 @@ _SHUT = f"{_TESTS}::test_an_account_that_is_shut_is_out_at_once_until_it_is_open
 _EVERYWHERE = f"{_TESTS}::test_an_account_is_signed_out_everywhere"
 _CURSOR = f"{_TESTS}::test_what_is_no_cursor_or_condition_is_refused_and_runs_nothing"
 _SEARCH = f"{_TESTS}::test_a_search_finds_how_addresses_usernames_and_names_begin"
+_FIRST = "tests/web/pages/test_first_administrator.py::test_"
 
 CONTROLS = {
     "that it is for administrators": Control(
@@ -77,6 +78,24 @@ CONTROLS = {
         "    await ending.void_open(unit, account.id)\n",
         "",
         _EVERYWHERE,
+    ),
+    "the proof of the first": Control(
+        "accounts/first.py",
+        "not _is_proved(unit.seals, proof) or ",
+        "",
+        f"{_FIRST}no_other_link_opens_anything",
+    ),
+    "one first alone": Control(
+        "accounts/first.py",
+        ".with_for_update())\n    if not await is_missing(unit):\n",
+        ")\n    if False:\n",
+        f"{_FIRST}of_ten_at_once_one_becomes_it",
+    ),
+    "this machine alone": Control(
+        "web/pages/first.py",
+        "    first.before_request(only_from_here)\n",
+        "",
+        f"{_FIRST}it_is_for_this_machine_and_its_own_pages",
     ),
     "cursors of the same list": Control(
         "web/api/administration.py",
