@@ -1,6 +1,8 @@
 """Signing in with a provider, as a browser, a client with a code and a native app do it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any  # Any: claims
@@ -10,6 +12,7 @@ import pytest
 from tests.federation.conftest import OURS, House, opened
 from tests.federation.provider import CLIENT, SECRET, query
 from tests.world import PASSWORD, World
+from vestibule.federation.choose import Providers
 
 VERIFIED: dict[str, Any] = {"email": "ada@example.org", "email_verified": True}
 
@@ -208,6 +211,15 @@ async def test_identities_are_linked_listed_and_removed(house: House) -> None:
     assert (await house.who(stranger) or {})["email"] is None
 
 
+@contextmanager
+def gone(house: House, name: str) -> Iterator[None]:
+    """A provider that the settings name no more."""
+    providers = house.world.vestibule.means.part(Providers)
+    provider = providers.pop(name)
+    yield
+    providers[name] = provider
+
+
 async def test_the_last_way_in_stays(house: House) -> None:
     ada = house.browser()
     await house.sign_in(ada, **VERIFIED)
@@ -216,6 +228,8 @@ async def test_the_last_way_in_stays(house: House) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "last_way_in")
     url = (await ada.post("/v1/me/identities/op2/link", json={}, headers=own)).json()["url"]
     await house.come_back(ada, house.op2.agree(url), "op2")
+    with gone(house, "op2"):
+        assert (await ada.delete("/v1/me/identities/op1", headers=own)).status_code == 409
     assert (await ada.delete("/v1/me/identities/op1", headers=own)).status_code == 204
     assert (await ada.delete("/v1/me/identities/op2", headers=own)).status_code == 409
 

@@ -12,6 +12,7 @@ from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import identity_letters, outbox
+from vestibule.federation.choose import Providers
 from vestibule.federation.provider import Person, Provider
 from vestibule.kernel.errors import (
     IdentityTaken,
@@ -90,12 +91,13 @@ async def unlink(unit: Unit, *, caller: SignedIn, provider: Provider) -> None:
     Raises:
         NotSignedIn: as `link`.
         IdentityUnknown: none of theirs is of that provider.
-        LastWayIn: there is no password, and no identity of another provider.
+        LastWayIn: there is no password, and no identity of another provider that is still asked.
     """
     if not await holding.holds(unit, caller):
         raise NotSignedIn
     theirs = Identity.account_id == caller.account.id
-    others = select(func.count()).where(theirs, Identity.issuer != provider.issuer)
+    usable = {each.issuer for each in unit.means.part(Providers).values()} - {provider.issuer}
+    others = select(func.count()).where(theirs, Identity.issuer.in_(usable))
     password = select(Account.password_hash).where(Account.id == caller.account.id)
     # The account is held, so nobody takes the other way meanwhile.
     if await unit.session.scalar(password) is None and not await unit.session.scalar(others):
