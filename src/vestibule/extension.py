@@ -71,7 +71,8 @@ class Vestibule:
     ) -> None:
         settings.check()
         self.settings = settings
-        secrets = [each.get_secret_value() for each in settings.secrets] or [_own_secret(settings)]
+        given = [each.get_secret_value() for each in settings.secrets]
+        secrets = given or [development_secret(settings.data_dir)]
         threads = settings.hash_threads or max(1, cores() // settings.processes)
         self.signals = Signals(self)
         own_clock = clock or SystemClock()
@@ -219,13 +220,6 @@ class Vestibule:
                 await self.run(keys.rotate_if_due)
             except Exception:
                 log.exception("whether signing keys should rotate is not known; trying again")
-
-
-def _own_secret(settings: Settings) -> str:
-    try:
-        return development_secret(settings.data_dir)
-    except OSError as error:
-        raise CannotStart(f"VESTIBULE_DATA_DIR: cannot be written to ({error.strerror})") from None
 
 
 def _database(settings: Settings, clock: Clock) -> Database:

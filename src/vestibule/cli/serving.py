@@ -126,7 +126,7 @@ def _work(
 def _say_where_and_who(vestibule: Vestibule) -> None:
     _say_where(vestibule.settings)
     if vestibule.settings.in_development and vestibule.has_no_administrator:
-        click.echo(f"  first administrator   {first.link(vestibule)}")
+        click.echo(f"  first administrator   {first.link(vestibule.means)}")
         sys.stdout.flush()
 
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from secrets import token_urlsafe
 
+from vestibule.kernel.errors import CannotStart
+
 _BYTES = 32
 # 32 random bytes hold 30 different values on average and fewer than 20 practically never; words
 # typed again and again do.
@@ -26,7 +28,18 @@ def why_weak(secret: str) -> str | None:
 
 
 def development_secret(data_dir: Path) -> str:
-    """Return this machine's own secret, made at the first call; only its owner can read it."""
+    """Return this machine's own secret, made at the first call; only its owner can read it.
+
+    Raises:
+        CannotStart: it cannot be written.
+    """
+    try:
+        return _development_secret(data_dir)
+    except OSError as error:
+        raise CannotStart(f"VESTIBULE_DATA_DIR: cannot be written to ({error.strerror})") from None
+
+
+def _development_secret(data_dir: Path) -> str:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / "secret"
     if not path.exists():

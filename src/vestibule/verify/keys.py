@@ -93,12 +93,15 @@ class Keys:
         try:
             threading.Thread(target=self._fetch, args=(self._flight,), daemon=True).start()
         except RuntimeError as error:  # the system gives no more threads
-            self._failed = True
-            log.warning("no keys from %s: %s", self._url, error)
+            self._go_without(error)
             self._flight.set_result(None)
 
     def _fetch(self, flight: futures.Future[None]) -> None:
         asyncio.run(self._bring(flight))
+
+    def _go_without(self, error: Exception) -> None:
+        self._failed = True
+        log.warning("no keys from %s: %s", self._url, error)
 
     async def _bring(self, flight: futures.Future[None]) -> None:
         client = Client(allowed=None)
@@ -108,8 +111,7 @@ class Keys:
             )
             held = read(answer)
         except (Unreachable, ValueError) as error:
-            self._failed = True
-            log.warning("no keys from %s: %s", self._url, error)
+            self._go_without(error)
         else:
             with self._lock:
                 self._held, self._fetched_at, self._failed = held, self._seconds(), False

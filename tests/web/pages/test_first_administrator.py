@@ -11,7 +11,7 @@ ADA = {"email": "ada@example.org", "password": PASSWORD}
 
 
 def path(world: World) -> str:
-    return link(world.vestibule).removeprefix(world.vestibule.settings.base_url)
+    return link(world.vestibule.means).removeprefix(world.vestibule.settings.base_url)
 
 
 async def test_the_link_opens_one_administrator(world: World) -> None:

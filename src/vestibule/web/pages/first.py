@@ -7,10 +7,10 @@ from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
 from vestibule.accounts.first import open_first, proof
-from vestibule.embedding import Vestibule
 from vestibule.extension import current_vestibule
 from vestibule.kernel import errors
 from vestibule.kernel.errors import VestibuleError
+from vestibule.kernel.means import Means
 from vestibule.web import guard, identity, reading
 from vestibule.web.answers import Answers, envelope_headers
 from vestibule.web.api.surface import weak
@@ -31,9 +31,9 @@ _WORDS: Answers = {
 }
 
 
-def link(vestibule: Vestibule) -> str:
+def link(means: Means) -> str:
     """Return where the first administrator's account is opened."""
-    return f"{vestibule.settings.base_url}{_PATH}/{proof(vestibule.means.seals)}"
+    return f"{means.settings.base_url}{_PATH}/{proof(means.seals)}"
 
 
 def blueprint() -> Blueprint:
