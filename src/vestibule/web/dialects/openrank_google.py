@@ -10,7 +10,7 @@ from vestibule.extension import current_vestibule
 from vestibule.federation import signing_in
 from vestibule.federation.pending import Intent
 from vestibule.federation.provider import Provider
-from vestibule.kernel.errors import NoAccount, ProviderUnknown, StateRefused, VestibuleError
+from vestibule.kernel.errors import NoAccount, ProviderUnknown, VestibuleError
 from vestibule.web import identity, returning
 from vestibule.web.dialects import openrank_cookie as cookie
 from vestibule.web.place import place
@@ -40,14 +40,11 @@ async def come_back(intent: Intent) -> ResponseReturnValue:
     state = ""
     try:
         state = returning.one("state") or ""
-        pending = returning.brought(state)
-        if pending is None or pending.surface != cookie.NAME:
-            raise StateRefused
         vestibule = current_vestibule()
         entered = await signing_in.come_back(
             vestibule.means,
             _google(),
-            pending,
+            returning.brought(state),
             state=state,
             returned=returning.returned(),
             redirect_uri=_callback(intent),
@@ -57,7 +54,7 @@ async def come_back(intent: Intent) -> ResponseReturnValue:
         )
         assert entered is not None, "nothing was to be linked"
         written = await vestibule.run(lambda unit: cookie.write(unit, entered), reading=True)
-        answer = cookie.hand_out(redirect(pending.next), written)
+        answer = cookie.hand_out(redirect(f"{place().base_url}/"), written)
     except NoAccount as error:
         unknown = f"{place().base_url}/welcome/oauth/unknown"
         answer = redirect(unknown) if intent == "login" else _failed(error)
