@@ -777,6 +777,10 @@ async def test_another_sites_page_cannot_use_the_cookie_at_a_hosts_route(host: H
 async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_path: Path) -> None:
     variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": NAME}
     async with serving(tmp_path, **variables) as served, served.client() as client:
+        assert served.process.stdout is not None
+        said = [await served.process.stdout.readline() for _ in range(4)]
+        assert b"front end  openrank at" in said[2]
+        assert b"tells who has an account, lets in whose address is not proved" in said[3]
         await sign_up(client)
         again = await say(client, "signup", email="ann@example.com", password=PASSWORD)
         assert refused(again) == (400, TAKEN)
