@@ -40,6 +40,10 @@ def settings(**given: object) -> Settings:
     return Settings(base_url="https://auth.test", service_name="Acme", **given)  # type: ignore[arg-type]
 
 
+def asked_by(address: str | None = None, user_agent: str | None = None) -> Caller:
+    return Caller(address, user_agent)
+
+
 def sign_up(given: Settings | None = None, **caller: str | None) -> Rendered:
     given = given or settings()
     draft = letters.prove_address(
@@ -48,14 +52,25 @@ def sign_up(given: Settings | None = None, **caller: str | None) -> Rendered:
         token=TOKEN,
         code="ABCD-2345",
         asked_at=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
         expires_at=NOW + timedelta(hours=24),
     )
     return Templates(given).render(draft.kind, draft.words)
 
 
+def activate_account(given: Settings | None = None, **caller: str | None) -> Rendered:
+    draft = letters.activate_account(
+        to="v@victim.test",
+        link=f"https://auth.test/welcome/activate?user_uuid={TOKEN}",
+        asked_at=NOW,
+        caller=asked_by(**caller),
+        expires_at=NOW + timedelta(hours=24),
+    )
+    return Templates(given or settings()).render(draft.kind, draft.words)
+
+
 def already_registered(given: Settings | None = None, **caller: str | None) -> Rendered:
-    draft = letters.already_registered(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    draft = letters.already_registered(to="v@victim.test", now=NOW, caller=asked_by(**caller))
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
@@ -66,14 +81,14 @@ def confirm_identity(given: Settings | None = None, **caller: str | None) -> Ren
         code="ABCD-2345",
         lifetime=timedelta(minutes=10),
         asked_at=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
 def api_key_made(given: Settings | None = None, **caller: str | None) -> Rendered:
     draft = letters.api_key_made(
-        to="v@victim.test", account_id=uuid7(), now=NOW, caller=Caller(**caller)
+        to="v@victim.test", account_id=uuid7(), now=NOW, caller=asked_by(**caller)
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
@@ -85,20 +100,20 @@ def reset_password(given: Settings | None = None, **caller: str | None) -> Rende
         account_id=uuid7(),
         keys=(TOKEN, "ABCD-2345"),
         now=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
         lifetime=(given or settings()).reset_lifetime,
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
 def no_account(given: Settings | None = None, **caller: str | None) -> Rendered:
-    draft = life_letters.no_account(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    draft = life_letters.no_account(to="v@victim.test", now=NOW, caller=asked_by(**caller))
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
 def password_changed(given: Settings | None = None, **caller: str | None) -> Rendered:
     draft = life_letters.password_changed(
-        to="v@victim.test", account_id=uuid7(), now=NOW, caller=Caller(**caller)
+        to="v@victim.test", account_id=uuid7(), now=NOW, caller=asked_by(**caller)
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
@@ -110,13 +125,13 @@ def change_address(given: Settings | None = None, **caller: str | None) -> Rende
         account_id=uuid7(),
         keys=(TOKEN, "ABCD-2345"),
         now=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
 def address_wanted(given: Settings | None = None, **caller: str | None) -> Rendered:
-    draft = life_letters.address_wanted(to="v@victim.test", now=NOW, caller=Caller(**caller))
+    draft = life_letters.address_wanted(to="v@victim.test", now=NOW, caller=asked_by(**caller))
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
@@ -132,7 +147,7 @@ def to_former_address(
         account_id=uuid7(),
         token=TOKEN,
         now=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
@@ -145,13 +160,14 @@ def account_closing(given: Settings | None = None, **caller: str | None) -> Rend
         token=TOKEN,
         closes_at=NOW + timedelta(days=14),
         now=NOW,
-        caller=Caller(**caller),
+        caller=asked_by(**caller),
     )
     return Templates(given or settings()).render(draft.kind, draft.words)
 
 
 EVERY = (
     sign_up,
+    activate_account,
     already_registered,
     confirm_identity,
     api_key_made,
@@ -211,6 +227,17 @@ def test_the_sign_up_letter_says_the_lifetimes_that_are_set() -> None:
         assert "The code works for 10 minutes, the link for 6 hours" in text
 
 
+def test_the_letter_of_an_activation_has_a_link_and_no_code() -> None:
+    letter = activate_account(address="192.0.2.7", user_agent=LINUX)
+    assert letter.subject == "Account activation"
+    for text in both(letter):
+        assert f"https://auth.test/welcome/activate?user_uuid={TOKEN}" in text
+        assert "The link works for 24 hours" in text
+        assert "Firefox on Linux, network address 192.0.2.7" in text
+        assert "ignore this letter, and do not open the page" in text
+        assert "code" not in text
+
+
 def test_the_owner_of_a_taken_address_learns_what_happened() -> None:
     letter = already_registered(address="2001:db8::1", user_agent=LINUX)
     assert letter.subject == "You already have an account at Acme"
@@ -255,6 +282,7 @@ def test_the_html_loads_and_runs_nothing() -> None:
         seen.feed(letter.html)
         ours = (
             "verify-email?token=",
+            "welcome/activate?user_uuid=",
             "reset-password/",
             "confirm-email?token=",
             "undo-email?token=",

@@ -61,8 +61,12 @@ async def test_it_is_for_this_machine_alone(
         assert refused.status_code in (404, 421)
 
 
-async def test_nobody_else_is_sent_anywhere(world: World) -> None:
-    asked = "client_id=vestibule&redirect_uri=https://evil.test/&state=x&nonce=x&code_challenge=x"
+@pytest.mark.parametrize(
+    "uri",
+    ["https://evil.test/", "http://localhost:8000.evil.test/", "http://localhost:8000@evil.test/"],
+)
+async def test_nobody_else_is_sent_anywhere(world: World, uri: str) -> None:
+    asked = f"client_id=vestibule&redirect_uri={uri}&state=x&nonce=x&code_challenge=x"
     assert (await world.client().get(f"/dev/provider/authorize?{asked}")).status_code == 404
 
 

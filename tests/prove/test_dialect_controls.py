@@ -20,6 +20,10 @@ _TWICE = f"{_PRAETORIAN}::test_a_letters_token_activates_and_may_come_twice"
 _NOT_YET = f"{_PRAETORIAN}::test_who_is_not_activated_is_told_so_with_the_right_password_alone"
 _WINDOW = f"{_PRAETORIAN}::test_a_token_is_renewed_within_its_window_and_not_after"
 _ROLE = f"{_JWT}::test_a_hosts_route_asks_for_a_role"
+_RANK = f"{_DIALECTS}/test_openrank.py"
+_GOOGLE = f"{_DIALECTS}/test_openrank_google.py"
+_RANK_ROLE = f"{_RANK}::test_a_hosts_route_asks_for_a_role_or_a_proved_address"
+_RANK_LETTERS = f"{_RANK}::test_letters_bear_what_the_settings_say"
 _CROSS_SITE = f"{_JWT}::test_another_sites_page_logs_nobody_in"
 
 CONTROLS = {
@@ -89,6 +93,120 @@ CONTROLS = {
         'if moment(said["exp"]) + LEEWAY <= now and not however_old:',
         "if False:",
         f"{_PRAETORIAN}::test_whoever_brings_no_good_token_is_told_why",
+    ),
+    "a forged cookie is refused everywhere": Control(
+        "web/dialects/openrank_cookie.py",
+        "        if error.why not in _DEAD:\n            return turned_away(error)\n",
+        "",
+        f"{_RANK}::test_a_forged_cookie_is_refused_on_any_route_and_cleared",
+    ),
+    "a refused cookie is cleared": Control(
+        "web/dialects/openrank_cookie.py",
+        "return answer if error.why is Why.MISSING else _cleared(answer)",
+        "return answer",
+        f"{_RANK}::test_a_hosts_route_clears_a_forged_cookie",
+    ),
+    "a cookie that is over is cleared": Control(
+        "web/dialects/openrank_cookie.py",
+        "        after_this_request(_clear_unless_written)\n",
+        "",
+        f"{_RANK}::test_a_cookie_that_is_over_is_cleared_and_locks_nobody_out",
+    ),
+    "a new cookie is not cleared with the old one": Control(
+        "web/dialects/openrank_cookie.py",
+        '    if any(each.startswith(f"{_COOKIE}=") for each in written):\n        return answer\n',
+        "",
+        f"{_RANK}::test_a_cookie_that_is_over_is_cleared_and_locks_nobody_out",
+    ),
+    "in production the cookie is for https": Control(
+        "web/dialects/openrank_cookie.py",
+        "secure = not current_vestibule().settings.in_development",
+        "secure = False",
+        f"{_RANK}::test_production_keeps_the_cookie_to_https",
+    ),
+    "a cookie is written again on use": Control(
+        "web/dialects/openrank.py",
+        "return await cookie.renewed(held, await make_response(await call()))",
+        "return await make_response(await call())",
+        f"{_RANK}::test_the_cookie_is_written_again_on_use_until_its_session_ends",
+    ),
+    "a cookie that browsers keep": Control(
+        "web/dialects/openrank_cookie.py",
+        "picture if picture and len(picture) <= _LONGEST_PICTURE else None",
+        "picture",
+        f"{_RANK}::test_somebody_who_moved_in_keeps_their_number",
+    ),
+    "a key is kept as long as the cookies that it signed": Control(
+        "kernel/settings/dialects.py",
+        '"openrank": self.openrank_lifetime,',
+        '"openrank": timedelta(),',
+        f"{_RANK}::test_a_cookie_outlives_the_rotation_of_its_key",
+    ),
+    "a cookie from another site's page": Control(
+        "web/dialects/openrank.py",
+        "        await guard.refuse_cross_site()  # a browser sends the cookie by itself\n",
+        "",
+        f"{_RANK}::test_another_sites_page_cannot_use_the_cookie_at_a_hosts_route",
+    ),
+    "openrank's log-in is behind the cross-site rule": Control(
+        "web/dialects/openrank.py",
+        "    guard.protect(made)\n",
+        "",
+        f"{_RANK}::test_another_sites_page_logs_nobody_in",
+    ),
+    "a role that a route behind the cookie asks for": Control(
+        "web/dialects/openrank.py", "        asked.check(held.known)\n", "", _RANK_ROLE
+    ),
+    "a proved address that a dialect's route asks for": Control(
+        "web/dialects/guarding.py", "verified=verified", "verified=False", _RANK_ROLE
+    ),
+    "an activation works once": Control(
+        "accounts/verification.py",
+        "    if twice and challenge.used_at is not None:\n",
+        "    if challenge.used_at is not None:\n",
+        f"{_RANK}::test_the_letters_token_activates_once_and_logs_in",
+    ),
+    "an activation works once, also at once": Control(
+        "accounts/verification.py",
+        "        if not twice:\n            raise\n",
+        "",
+        f"{_RANK}::test_of_those_who_activate_at_once_one_does[postgresql]",
+    ),
+    "a taken address is told and not entered": Control(
+        "accounts/entering.py",
+        "    if signed_up.account is None:\n        return None\n",
+        "",
+        f"{_RANK}::test_a_taken_address_is_told_in_any_spelling",
+    ),
+    "a letter's sender is its surface's": Control(
+        "courier/worker.py",
+        'sender=words.get("sender") or self._sender,',
+        "sender=self._sender,",
+        _RANK_LETTERS,
+    ),
+    "a letter keeps its letterhead": Control(
+        "courier/outbox.py",
+        "said = draft.words | (asdict(head) if head else {})",
+        "said = draft.words",
+        _RANK_LETTERS,
+    ),
+    "who comes back from Google is let in on the dialect's terms": Control(
+        "federation/admission.py",
+        "kind=kind, amr=AMR, terms=terms",
+        "kind=kind, amr=AMR",
+        f"{_GOOGLE}::test_a_sign_up_opens_an_account_once_and_a_log_in_finds_it",
+    ),
+    "a way back from Google is its own": Control(
+        "federation/signing_in.py",
+        "        or pending.redirect_uri != redirect_uri\n",
+        "",
+        f"{_GOOGLE}::test_what_was_begun_at_the_api_does_not_end_here",
+    ),
+    "the demo provider sends people to us alone": Control(
+        "web/demo.py",
+        "or not is_ours:",
+        "or False:",
+        "tests/federation/test_demo.py::test_nobody_else_is_sent_anywhere",
     ),
     "a log-out ends the session of the token": Control(
         "web/dialects/jwt_extended.py",

@@ -71,7 +71,7 @@ CONTROLS = {
         f"{_TESTS}::test_an_answer_that_names_another_issuer_goes_nowhere",
     ),
     "a parameter once": Control(
-        "web/api/oauth.py",
+        "web/returning.py",
         "    if len(found) > 1:\n",
         "    if False:\n",
         f"{_TESTS}::test_a_state_that_is_missing_or_doubled_is_none",

@@ -13,13 +13,16 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions.terms import Terms
 
 
-async def by_click(unit: Unit, *, token: str, terms: Terms) -> LoggedIn:
+async def by_click(unit: Unit, *, token: str, terms: Terms, twice: bool = False) -> LoggedIn:
     """Prove the address of a sign-up by its letter's link alone, and log in.
+
+    Args:
+        twice: as `prove_by_click`.
 
     Raises:
         ProofRefused: as `prove_by_click`; or the account was disabled.
     """
-    return await _enter(unit, await prove_by_click(unit, token=token), terms)
+    return await _enter(unit, await prove_by_click(unit, token=token, twice=twice), terms)
 
 
 async def by_reset(unit: Unit, *, token: str, password: str, terms: Terms) -> LoggedIn:
@@ -30,6 +33,21 @@ async def by_reset(unit: Unit, *, token: str, password: str, terms: Terms) -> Lo
     """
     reset = await resetting.reset_by_link(unit, token=token, password=password)
     return await _enter(unit, reset.account, terms)
+
+
+async def by_opening(unit: Unit, person: Person, *, click: str, terms: Terms) -> LoggedIn | None:
+    """Open an account before its address is proved, and log in; None: the address is taken.
+
+    Args:
+        click: as `sign_up`.
+
+    Raises:
+        InvalidAddress, WeakPassword, TooManyAttempts, Busy: as `sign_up`.
+    """
+    signed_up = await signup.sign_up(unit, person, open_now=True, click=click)
+    if signed_up.account is None:
+        return None
+    return await _enter(unit, signed_up.account, terms)
 
 
 async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Terms) -> LoggedIn:

@@ -222,6 +222,15 @@ def _letter(
     if keys is None or (owner is not None and owner.email is not None):
         stored = owner.email if owner is not None and owner.email is not None else to
         return letters.already_registered(to=stored, now=unit.now, caller=unit.caller)
+    expires_at = unit.now + unit.settings.sign_up_lifetime
+    if page is not None:
+        return letters.activate_account(
+            to=to,
+            link=page.replace("{token}", keys.token),
+            asked_at=unit.now,
+            caller=unit.caller,
+            expires_at=expires_at,
+        )
     return letters.prove_address(
         unit.settings,
         to=to,
@@ -229,6 +238,5 @@ def _letter(
         code=keys.code,
         asked_at=unit.now,
         caller=unit.caller,
-        expires_at=unit.now + unit.settings.sign_up_lifetime,
-        page=page,
+        expires_at=expires_at,
     )

@@ -92,12 +92,15 @@ async def prove_by_link(
     return await _prove(unit, challenge, username, caller)
 
 
-async def prove_by_click(unit: Unit, *, token: str) -> Account:
+async def prove_by_click(unit: Unit, *, token: str, twice: bool = False) -> Account:
     """Confirm the account of a sign-up by its letter's link alone.
 
     For links of that kind only, and accounts that are open already: their front end knows no page
-    that asks for the password. It sends the token twice at once, so within a minute a used one is
-    as good as new.
+    that asks for the password.
+
+    Args:
+        twice: the front end sends the token twice at once, so within a minute a used one is as good
+            as new.
 
     Raises:
         ProofRefused: unknown, used or out of date.
@@ -105,13 +108,15 @@ async def prove_by_click(unit: Unit, *, token: str) -> Account:
     challenge = await challenges.by_token(unit, token, link=Purpose.CLICK)
     if challenge is None or challenge.account_id is None:
         raise ProofRefused
-    if challenge.used_at is not None:
+    if twice and challenge.used_at is not None:
         return await _proved_by(unit, challenge)
     if not challenges.is_open(unit, challenge):
         raise ProofRefused(challenges.why(unit, challenge))
     try:
         return await _prove(unit, challenge, None, None)
     except ProofRefused:
+        if not twice:
+            raise
         await unit.session.refresh(challenge)  # the other of the two was first
         return await _proved_by(unit, challenge)
 

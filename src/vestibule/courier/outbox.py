@@ -6,6 +6,7 @@ that lost its lease cannot speak for the one that took over.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,12 +27,16 @@ SEALED = Sealed(Letter, Letter.payload, _SEAL)
 async def post(unit: Unit, draft: Draft) -> UUID:
     """Put a letter into the transaction of what it tells about; the courier is woken after it.
 
+    It keeps the letterhead of the surface that it comes from, if that has one.
+
     Raises:
         ValueError: it displaces older ones without saying whose.
     """
     if draft.displaces and draft.account_id is None:
         raise ValueError("a letter that displaces older ones needs an account_id")
     letter_id = uuid7()
+    head = unit.caller.letterhead
+    said = draft.words | (asdict(head) if head else {})
     if draft.displaces:
         await unit.session.execute(
             update(Letter)
@@ -48,7 +53,7 @@ async def post(unit: Unit, draft: Draft) -> UUID:
             kind=draft.kind,
             account_id=draft.account_id,
             recipient=draft.recipient,
-            payload=unit.seals.seal(_SEAL, json.dumps(draft.words).encode(), row=letter_id.bytes),
+            payload=unit.seals.seal(_SEAL, json.dumps(said).encode(), row=letter_id.bytes),
             state=State.QUEUED,
             attempts=0,
             next_try_at=unit.now,

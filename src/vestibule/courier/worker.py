@@ -155,7 +155,8 @@ class Worker:
             Permanent: it cannot be unsealed, or its template fails.
         """
         try:
-            rendered = self._templates.render(letter.kind, outbox.words(self._means.seals, letter))
+            words = outbox.words(self._means.seals, letter)
+            rendered = self._templates.render(letter.kind, words)
         except Unsealable:
             why = "sealed under a secret that is not among VESTIBULE_SECRETS"
             raise Permanent(why) from None
@@ -166,9 +167,9 @@ class Worker:
             raise Permanent(f"its template fails: {type(error).__name__}") from error
         return Message(
             message_id=f"<{letter.id}@{self._domain}>",
-            sender=self._sender,
+            sender=words.get("sender") or self._sender,
             recipient=letter.recipient,
-            subject=rendered.subject,
+            subject=f"{words.get('subject_prefix') or ''} {rendered.subject}".lstrip(),
             text=rendered.text,
             html=rendered.html,
         )

@@ -19,6 +19,7 @@ from vestibule.kernel.memory import Fact
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.sessions.models import Kind
+from vestibule.sessions.terms import Terms
 
 AMR = "ext"  # by somebody else's word
 
@@ -35,6 +36,7 @@ async def enter(
     intent: Intent,
     kind: Kind,
     remember: bool = False,
+    terms: Terms | None = None,
 ) -> LoggedIn:
     """Open a session for the account that `person` enters.
 
@@ -43,6 +45,9 @@ async def enter(
     whoever the provider says, and what somebody else planted is dropped first. An account that
     somebody else of the same provider enters is not theirs, whoever has its address there by now.
     Otherwise, unless they only want to log in, a new one.
+
+    Args:
+        terms: of another surface, in place of `kind`; it hands out its credential itself.
 
     Raises:
         NoAccount: there is none, or it is shut.
@@ -61,7 +66,9 @@ async def enter(
             raise NoAccount
         account = await _opened(unit, person, address, provider)
     account = await _fill(unit, account, person)
-    opened = await store.open_for(unit, account.id, remember=remember, kind=kind, amr=AMR)
+    opened = await store.open_for(
+        unit, account.id, remember=remember, kind=kind, amr=AMR, terms=terms
+    )
     await log.record(
         unit,
         Event.LOGIN_SUCCEEDED,
@@ -69,7 +76,7 @@ async def enter(
         session_id=opened.session.id,
         about=provider.name,
     )
-    if kind == Kind.COOKIE:
+    if terms is not None or kind == Kind.COOKIE:
         return LoggedIn(account, opened, None)
     tokens = await credentials.hand_out(unit, account, opened.session)
     return LoggedIn(account, opened, None, tokens)

@@ -14,6 +14,7 @@ from vestibule.kernel.means import Caller, Means
 from vestibule.kernel.running import running
 from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Kind
+from vestibule.sessions.terms import Terms
 
 _TRIES, _RETRY_AFTER = 3, 1
 
@@ -27,6 +28,7 @@ async def enter(
     kind: Kind,
     caller: Caller,
     remember: bool = False,
+    terms: Terms | None = None,
 ) -> LoggedIn:
     """As `admission.enter`, in a unit of its own.
 
@@ -37,7 +39,13 @@ async def enter(
 
     async def flow(unit: Unit) -> LoggedIn:
         return await admission.enter(
-            unit, person, provider=provider, intent=intent, kind=kind, remember=remember
+            unit,
+            person,
+            provider=provider,
+            intent=intent,
+            kind=kind,
+            remember=remember,
+            terms=terms,
         )
 
     for _ in range(_TRIES):

@@ -38,12 +38,18 @@ async def owner_of(unit: Unit, person: Person) -> UUID | None:
     )
 
 
-async def has_one_of(unit: Unit, account_id: UUID, issuer: str) -> bool:
-    """Tell whether somebody of an issuer opens an account."""
+async def subject_of(unit: Unit, account_id: UUID, issuer: str) -> str | None:
+    """Return as whom an issuer knows an account: the first that was linked."""
     theirs = select(Identity.subject).where(
         Identity.account_id == account_id, Identity.issuer == issuer
     )
-    return await unit.session.scalar(theirs.limit(1)) is not None
+    subject: str | None = await unit.session.scalar(theirs.order_by(Identity.linked_at).limit(1))
+    return subject
+
+
+async def has_one_of(unit: Unit, account_id: UUID, issuer: str) -> bool:
+    """Tell whether somebody of an issuer opens an account."""
+    return await subject_of(unit, account_id, issuer) is not None
 
 
 async def attach(unit: Unit, account: Account, person: Person, *, provider: Provider) -> bool:

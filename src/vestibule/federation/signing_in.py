@@ -27,6 +27,7 @@ from vestibule.kernel.limits import PROVIDER_CLIENT
 from vestibule.kernel.means import Caller, Means
 from vestibule.kernel.running import running
 from vestibule.sessions.models import Kind
+from vestibule.sessions.terms import Terms
 from vestibule.throttle import counters
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ async def come_back(
     redirect_uri: str,
     caller: Caller,
     known: SignedIn | None,
+    terms: Terms | None = None,
 ) -> LoggedIn | None:
     """Finish what was begun in this browser; None where an identity was linked.
 
@@ -110,6 +112,7 @@ async def come_back(
         pending: what `state` was begun for, if in this browser.
         redirect_uri: where the provider sent the browser.
         known: who is signed in.
+        terms: of another surface than the API; it hands out its credential itself.
 
     Raises:
         StateRefused: begun elsewhere, too long ago, for something else, or finished already.
@@ -136,6 +139,7 @@ async def come_back(
             kind=Kind.COOKIE,
             remember=pending.remember,
             caller=caller,
+            terms=terms,
         )
     if known is None:
         raise StateRefused

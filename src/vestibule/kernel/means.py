@@ -9,6 +9,7 @@ from vestibule.kernel.client import Client
 from vestibule.kernel.clock import Clock
 from vestibule.kernel.counting import Counters
 from vestibule.kernel.database import Database
+from vestibule.kernel.letterhead import Letterhead
 from vestibule.kernel.memory import Memory
 from vestibule.kernel.metrics import Metrics
 from vestibule.kernel.passwords import Passwords
@@ -21,11 +22,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is at the other end, as far as the network tells; `network` is what limits count."""
+    """Who is at the other end, as far as the network tells; `network` is what limits count.
+
+    `letterhead` is on the letters that they cause: that of the surface by which they came.
+    """
 
     address: str | None = None
     user_agent: str | None = None
     network: str | None = None
+    letterhead: Letterhead | None = None
 
 
 NOBODY = Caller()

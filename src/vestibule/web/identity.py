@@ -18,6 +18,7 @@ from vestibule.accounts.programs import Program
 from vestibule.accounts.queries import SignedIn
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import NotSignedIn
+from vestibule.kernel.letterhead import Letterhead
 from vestibule.kernel.means import Caller
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.settings import Settings
@@ -140,12 +141,15 @@ def brings_token() -> bool:
     return bearer() is not None or _KEY_HEADER in request.headers
 
 
-def caller() -> Caller:
-    """Return who is at the other end; what they say of themselves is cleaned for rows and logs."""
+def caller(letterhead: Letterhead | None = None) -> Caller:
+    """Return who is at the other end; what they say of themselves is cleaned for rows and logs.
+
+    `letterhead` is that of the surface by which they came.
+    """
     agent = request.headers.get("User-Agent", "")
     said = "".join(sign if sign.isprintable() else " " for sign in agent)
     address = network.client_address()
-    return Caller(address, said or None, network=network.counted_as(address))
+    return Caller(address, said or None, network=network.counted_as(address), letterhead=letterhead)
 
 
 class _Visitor(AuthUser):

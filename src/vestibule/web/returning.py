@@ -10,7 +10,8 @@ from quart.typing import ResponseTypes
 from vestibule.extension import current_vestibule
 from vestibule.federation import pending
 from vestibule.federation.pending import LIFETIME, Pending
-from vestibule.federation.signing_in import Begun
+from vestibule.federation.signing_in import Begun, Returned
+from vestibule.kernel.errors import StateRefused
 
 _MOST = 4  # in one browser; whoever begins a fifth gives up the oldest
 
@@ -34,6 +35,27 @@ def remember(begun: Begun) -> None:
             **_attributes(),
         )
         return response
+
+
+def one(name: str) -> str | None:
+    """Return a parameter of the callback.
+
+    Raises:
+        StateRefused: it is there more than once, so nobody knows which one is meant.
+    """
+    found = request.args.getlist(name)
+    if len(found) > 1:
+        raise StateRefused
+    return found[0] if found else None
+
+
+def returned() -> Returned:
+    """Return what the provider has to say by this browser.
+
+    Raises:
+        StateRefused: it is said twice.
+    """
+    return Returned(code=one("code"), error=one("error"), issuer=one("iss"))
 
 
 def brought(state: str) -> Pending | None:

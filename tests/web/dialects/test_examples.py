@@ -66,3 +66,31 @@ async def test_wishes_are_kept_for_the_front_end_of_flask_praetorian(
             del client.headers["Authorization"]
             answer = await client.get("/api/wishes")
             assert (answer.status_code, answer.json()["error"]) == (401, "MissingToken")
+
+
+async def test_proxies_are_kept_for_the_front_end_of_open_rank_tracker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    async with app_of("openrank_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            answer = await client.get("/api/proxies/")
+            assert (answer.status_code, list(answer.json())) == (401, ["message"])
+            account = {"email": "eve@example.org", "password": WORD}
+            assert (await client.post("/api/users/signup/", json=account)).status_code == 200
+            made = await client.post("/api/proxies/", json={"domain": "example.org"})
+            assert made.status_code == 201
+            assert (await client.get("/api/proxies/")).json() == [made.json()]
+            assert (await client.get("/api/report/")).status_code == 403
+            own = f"/api/proxies/{made.json()['id']}/"
+            client.cookies.clear()
+            other = account | {"email": "bob@example.org"}
+            assert (await client.post("/api/users/signup/", json=other)).status_code == 200
+            assert (await client.delete(own)).status_code == 403
+            client.cookies.clear()
+            assert (await client.post("/api/users/login/", json=account)).status_code == 200
+            answer = await client.delete(own)
+            assert (answer.status_code, answer.text) == (200, "")

@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, field_validator
 from pydantic_settings import NoDecode
 
+from vestibule.kernel import mailboxes
+from vestibule.kernel.letterhead import Letterhead
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import Problems, Span, origin_of
 
-NAMES = ("jwt_extended", "praetorian")
+NAMES = ("jwt_extended", "openrank", "praetorian")
 
-_PAGES = ("praetorian_confirmation_url", "praetorian_reset_url")
+_PAGES = ("openrank_activation_url", "praetorian_confirmation_url", "praetorian_reset_url")
+_LONGEST_PREFIX = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,20 @@ class Dialects(Group):
     """When less than this is left of such a token, each answer that is a JSON object holds a new
     one."""
 
+    openrank_lifetime: Span = timedelta(days=30)
+    """For how long the cookie of `openrank`, and the session behind it, lasts after it was last
+    used. Scripts on its pages can read it, so whoever copies it is in for as long."""
+
+    openrank_activation_url: str = ""
+    """The front end's page to which an activation letter leads; `?user_uuid=…` is added. Default:
+    `/welcome/activate` where the dialect is served."""
+
+    openrank_subject_prefix: str = "[OpenRankTracker]"
+    """What stands before the subject of each letter that `openrank` causes."""
+
+    openrank_sender: str = ""
+    """Who sends these letters, in place of `MAIL_FROM`."""
+
     praetorian_lifetime: Span = timedelta(hours=24)
     """How long an access token of `praetorian` lasts."""
 
@@ -87,6 +104,20 @@ class Dialects(Group):
             raise ValueError("must be a URL such as https://app.example.com/#/finalize")
         return value
 
+    @field_validator("openrank_subject_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if mailboxes.breaks(value) or len(value) > _LONGEST_PREFIX:
+            raise ValueError(f"must be one line of at most {_LONGEST_PREFIX} characters")
+        return value
+
+    @field_validator("openrank_sender")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if value and mailboxes.sender(value) is None:
+            raise ValueError("must be an address, or a name and <an address>")
+        return value
+
     @field_validator("dialects")
     @classmethod
     def _each_once(cls, value: tuple[Mounted, ...]) -> tuple[Mounted, ...]:
@@ -109,8 +140,16 @@ class Dialects(Group):
     @property
     def longest_of_dialects(self) -> timedelta:
         """For how long a token that a dialect hands out is looked at."""
-        spans = {"jwt_extended": self.jwt_extended_lifetime, "praetorian": self.praetorian_window}
+        spans = {
+            "jwt_extended": self.jwt_extended_lifetime,
+            "openrank": self.openrank_lifetime,
+            "praetorian": self.praetorian_window,
+        }
         return max((spans[each.name] for each in self.dialects), default=timedelta())
+
+    @property
+    def openrank_letterhead(self) -> Letterhead:
+        return Letterhead(subject_prefix=self.openrank_subject_prefix, sender=self.openrank_sender)
 
     @property
     def dialect_hosts(self) -> frozenset[str]:

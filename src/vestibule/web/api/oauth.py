@@ -9,7 +9,7 @@ from vestibule.extension import current_vestibule
 from vestibule.federation import signing_in
 from vestibule.federation.choose import Providers
 from vestibule.federation.provider import Brought, Provider
-from vestibule.federation.signing_in import Begun, Returned
+from vestibule.federation.signing_in import Begun
 from vestibule.kernel.errors import (
     FieldError,
     InvalidFields,
@@ -76,7 +76,7 @@ async def callback(provider: str) -> ResponseReturnValue:
     Signs it in, or links what it brought, and sends it to the `next` of its beginning. What went
     wrong is told to programs here, and to people on a page without what stands in this URL.
     """
-    state = _one("state") or ""
+    state = returning.one("state") or ""
     try:
         where = await _come_back(named(provider), state)
     except TryLater:
@@ -170,7 +170,7 @@ async def _come_back(provider: Provider, state: str) -> str:
         provider,
         pending,
         state=state,
-        returned=Returned(code=_one("code"), error=_one("error"), issuer=_one("iss")),
+        returned=returning.returned(),
         redirect_uri=_url(provider, "callback"),
         caller=identity.caller(),
         known=await identity.somebody(),
@@ -184,18 +184,6 @@ def _wants_page() -> bool:
     """Whether a person looks at this, and no program."""
     best = request.accept_mimetypes.best_match(["application/json", "text/html"])
     return best == "text/html"
-
-
-def _one(name: str) -> str | None:
-    """Return a parameter of the callback.
-
-    Raises:
-        StateRefused: it is there more than once, so nobody knows which one is meant.
-    """
-    found = request.args.getlist(name)
-    if len(found) > 1:
-        raise StateRefused
-    return found[0] if found else None
 
 
 def _answer(entered: LoggedIn) -> LoginAnswer:

@@ -17,8 +17,8 @@ Call = Callable[[], Awaitable[ResponseReturnValue]]
 Entry = Callable[[Call, Conditions], Awaitable[ResponseReturnValue]]
 
 
-def conditions(role: str | None) -> Conditions:
-    return Conditions.of(role, any_of=(), scope=None, verified=False, recent=False)
+def conditions(role: str | None, *, verified: bool = False) -> Conditions:
+    return Conditions.of(role, any_of=(), scope=None, verified=verified, recent=False)
 
 
 def guard(view: AnyView, entry: Entry, asked: Conditions) -> Guarded:

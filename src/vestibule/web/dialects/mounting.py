@@ -9,18 +9,28 @@ from quart import Blueprint, Quart
 from vestibule.kernel.settings import origin_of
 from vestibule.web.answers import speak
 from vestibule.web.arrival import ASGI
-from vestibule.web.dialects import jwt_extended, praetorian, praetorian_tokens
+from vestibule.web.dialects import (
+    jwt_extended,
+    openrank,
+    openrank_cookie,
+    praetorian,
+    praetorian_tokens,
+)
 
 BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
     "jwt_extended": jwt_extended.blueprint,
+    "openrank": openrank.blueprint,
     "praetorian": praetorian.blueprint,
 }
 # What a contract tells strangers, or lets them do, that the API does not; said at the start.
 GIVES_AWAY = {
+    "openrank": "tells who has an account, lets in whose address is not proved, signs in by a "
+    "letter's link alone, and keeps its token where scripts can read it",
     "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
 }
 _SPEAKING: dict[str, Callable[[Quart], None]] = {
     "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
+    "openrank": lambda app: speak(app, openrank_cookie.ANSWERS, openrank_cookie.message),
     "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
 }
 

@@ -157,7 +157,9 @@ async def finalize() -> ResponseReturnValue:
         raise tokens.Refused(*tokens.RESET)
 
     async def flow(unit: Unit) -> tuple[str, str]:
-        entered = await entering.by_click(unit, token=token, terms=tokens.terms(unit.settings))
+        entered = await entering.by_click(
+            unit, token=token, terms=tokens.terms(unit.settings), twice=True
+        )
         return await tokens.sign(unit, entered), tokens.name_of(entered.account)
 
     try:
