@@ -6,6 +6,7 @@ For surfaces whose front ends expect to be signed in by these.
 from vestibule.accounts import login, names, queries, resetting, signup
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.models import Account
+from vestibule.accounts.policy import Rule
 from vestibule.accounts.signup import Person
 from vestibule.accounts.verification import prove_by_click
 from vestibule.kernel.errors import ProofRefused
@@ -47,6 +48,19 @@ async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Term
     opened = await signup.sign_up(unit, Person(username=username, password=password))
     assert opened.account is not None, "without an address it opens at once"
     return await _enter(unit, opened.account, terms)
+
+
+async def by_opening(unit: Unit, person: Person, *, terms: Terms, rule: Rule) -> LoggedIn | None:
+    """Open an account at once, post the letter that proves its address, and log in.
+
+    Returns:
+        None: the address is taken; its owner gets a letter.
+
+    Raises:
+        As `sign_up`.
+    """
+    opened = await signup.sign_up(unit, person, open_now=True, rule=rule)
+    return None if opened.account is None else await _enter(unit, opened.account, terms)
 
 
 async def _enter(unit: Unit, account: Account, terms: Terms) -> LoggedIn:

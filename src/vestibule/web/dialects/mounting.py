@@ -9,19 +9,34 @@ from quart import Blueprint, Quart
 from vestibule.kernel.settings import origin_of
 from vestibule.web.answers import speak
 from vestibule.web.arrival import ASGI
-from vestibule.web.dialects import jwt_extended, praetorian, praetorian_tokens
+from vestibule.web.dialects import (
+    doubledibz,
+    doubledibz_browser,
+    doubledibz_words,
+    jwt_extended,
+    praetorian,
+    praetorian_tokens,
+)
+from vestibule.web.front_end import Manner
 
 BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
+    "doubledibz": doubledibz.blueprint,
     "jwt_extended": jwt_extended.blueprint,
     "praetorian": praetorian.blueprint,
 }
 # What a contract tells strangers, or lets them do, that the API does not; said at the start.
 GIVES_AWAY = {
+    "doubledibz": "tells who has an account, and lets in whose address is not proved",
     "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
 }
 _SPEAKING: dict[str, Callable[[Quart], None]] = {
+    "doubledibz": lambda app: speak(app, doubledibz_words.ANSWERS, doubledibz_words.trouble),
     "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
     "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
+}
+# Whose front ends have a page with something of their own in it.
+MANNERS = {
+    "doubledibz": Manner(token=doubledibz_browser.csrf_token, not_there=doubledibz.not_there),
 }
 
 
