@@ -26,7 +26,7 @@ _NOT_PAGES = frozenset({"api", "v1", ".well-known", "dev", "static"})
 # Paths that a dialect's API and its pages share.
 _SHARED = frozenset({"/profile"})
 _METHODS = frozenset({"GET", "HEAD"})
-_ODD = re.compile(rb"%(?:2f|5c|00)", re.IGNORECASE)
+_ODD = re.compile(rb"^//|%(?:2f|5c|00)", re.IGNORECASE)
 # A name that changes with what is in the file, as build tools write it.
 _HASHED = re.compile(
     r"[.-](?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}|(?P<mixed>[\w-]{8}))(?=\.)"
@@ -161,8 +161,8 @@ def _ours(answer: Response, said: str) -> Response:
 
 
 def _raw_path() -> bytes:
-    """Return the path as it was sent, before its signs were decoded."""
-    return request.scope.get("raw_path") or b""
+    """Return the path as it was sent: Quart takes several slashes at its head for one."""
+    return request.scope.get("raw_path") or request.scope["path"].encode(errors="replace")
 
 
 def _is_plain(path: str, raw: bytes = b"") -> bool:
