@@ -121,7 +121,10 @@ class _Files:
     async def _show(self, *, asked: bool = False) -> Response:
         """Return the page; `asked`: because of what the request asks for at this path."""
         token = self._manner.token() if self._manner is not None else None
-        text = await asyncio.to_thread(self._page.written, token)
+        try:
+            text = await asyncio.to_thread(self._page.written, token)
+        except OSError:  # between two builds
+            raise NotFound from None
         answer = await _html(text, _ASK_FIRST if token is None else _PRIVATE)
         if asked:
             answer.vary.update(("Accept", "Authorization", "Sec-Fetch-Mode"))

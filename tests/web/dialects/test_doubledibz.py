@@ -467,6 +467,19 @@ async def test_a_body_that_broke_the_original_is_refused_in_its_shape(world: Wor
             assert refused(answer)[0] == status, (what, path)
 
 
+async def test_of_many_sign_ups_at_once_one_has_the_name(world: World) -> None:
+    pages = [await page(world) for _ in range(6)]
+    answers = await asyncio.gather(
+        *(
+            say(client, "signup", **PERSON | {"email": f"{number}@example.org"})
+            for number, client in enumerate(pages)
+        )
+    )
+    taken = (409, "This username is already taken!", "Conflict")
+    assert sorted(each.status_code for each in answers) == [200] + [409] * 5
+    assert {refused(each) for each in answers if each.status_code == 409} == {taken}
+
+
 async def test_fields_of_another_type_are_told_by_name(world: World) -> None:
     client = await page(world)
     answer = await client.post("/api/auth/login", json={"login": 1, "password": ["x"]})

@@ -212,6 +212,8 @@ async def test_a_new_build_is_served_as_soon_as_it_is_there(world: World, tmp_pa
     (tmp_path / "build/index.html").write_text("<!doctype html>new")
     again = await client.get("/", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.text) == (200, "<!doctype html>new")
+    (tmp_path / "build/index.html").unlink()
+    assert (await client.get("/account", headers=PAGE)).status_code == 404
 
 
 async def test_an_old_build_may_run_what_its_page_names_and_no_more(world: World) -> None:

@@ -61,6 +61,7 @@ ANSWERS: Answers = {
     errors.AddressTaken: (409, "This email is already taken!"),
     errors.InvalidAddress: (422, "Invalid email address."),
     errors.WeakPassword: (422, _weak),
+    errors.WrongMediaType: (415, "Send a form, or JSON in UTF-8."),
 }
 
 
