@@ -12,6 +12,7 @@ from vestibule.web import (
     arrival,
     demo,
     documents,
+    front_end,
     health,
     mailbox,
     metrics,
@@ -56,7 +57,8 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
         app.register_blueprint(first.blueprint())
     if vestibule.settings.shows_metrics:
         app.register_blueprint(metrics.blueprint())
-    mounting.mount(app, [each.name for each in vestibule.settings.dialects if not each.host])
+    mounting.mount(app, vestibule.settings.dialects_on(None))
+    _show_front_end(app, vestibule.settings, host=None)
     speak(app, api.ANSWERS)
     # As Quart's page on middleware says.
     readable = arrival.made_readable(app.asgi_app)
@@ -82,11 +84,9 @@ def _app_of(vestibule: Vestibule) -> Quart:
 
 def _serve_hosts(app: Quart, vestibule: Vestibule, told: telemetry.Telling) -> None:
     """Give each host that dialects have to themselves an app of its own, beside `app`."""
-    dialects = vestibule.settings.dialects
     others: dict[str, ASGI] = {}
     for host in sorted(vestibule.settings.dialect_hosts):
-        names = [each.name for each in dialects if each.host == host]
-        other = _app_on(host, vestibule, names)
+        other = _app_on(host, vestibule, vestibule.settings.dialects_on(host))
         others[host] = _without_websockets(told.also(other, vestibule))
         app.before_serving(other.startup)
         app.after_serving(other.shutdown)
@@ -98,9 +98,18 @@ def _app_on(host: str, vestibule: Vestibule, names: Sequence[str]) -> Quart:
     app = _app_of(vestibule)
     place.give(app, vestibule.settings, host)
     mounting.mount(app, names)
+    _show_front_end(app, vestibule.settings, host=host)
     mounting.speak_as(app, names[0])
     app.asgi_app = arrival.made_readable(app.asgi_app)  # type: ignore[method-assign,assignment]
     return app
+
+
+def _show_front_end(app: Quart, settings: Settings, *, host: str | None) -> None:
+    """Serve the front end from its folder, if this host is the one that it is for."""
+    served = settings.front_end
+    if served is not None and settings.front_end_host == host:
+        mine = [each for each in settings.dialects_on(host) if each in mounting.MANNERS]
+        front_end.attach(app, served, mounting.MANNERS[mine[0]] if mine else None)
 
 
 def _without_websockets(app: ASGI) -> ASGI:

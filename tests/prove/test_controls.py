@@ -76,7 +76,7 @@ CONTROLS = {
     ),
     "the cross-site rule": Control(
         "web/guard.py",
-        "    blueprint.before_request(refuse_cross_site)\n",
+        "    blueprint.before_request(cross_site or refuse_cross_site)\n",
         "",
         "tests/attacks/test_cookies.py",
     ),

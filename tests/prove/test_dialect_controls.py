@@ -26,6 +26,22 @@ _RANK_ROLE = f"{_RANK}::test_a_hosts_route_asks_for_a_role_or_a_proved_address"
 _RANK_LETTERS = f"{_RANK}::test_letters_bear_what_the_settings_say"
 _CROSS_SITE = f"{_JWT}::test_another_sites_page_logs_nobody_in"
 
+_DIBZ = f"{_DIALECTS}/test_doubledibz.py"
+_CSRF = f"{_DIBZ}::test_nothing_is_done_without_the_token_of_the_browsers_own_cookie"
+_DIBZ_HOST = f"{_DIBZ}::test_a_hosts_route_asks_for_the_session_the_token_and_a_role"
+_LOGGED_OUT = f"{_DIBZ}::test_a_log_out_ends_the_session_also_for_who_copied_its_cookie"
+_RULE = f"{_DIBZ}::test_a_password_may_have_from_six_to_thirty_characters"
+_PAGES = f"{_DIALECTS}/test_front_end.py"
+_SHARED = f"{_PAGES}::test_a_path_that_a_page_and_the_api_share_is_the_pages_for_a_browser_alone"
+_POLICY = f"{_PAGES}::test_an_old_build_may_run_what_its_page_names_and_no_more"
+_ADDS = f"{_PAGES}::test_a_name_in_the_page_adds_nothing_else_to_its_policy"
+_SANDBOX = f"{_PAGES}::test_a_template_that_reaches_further_stops_the_start"
+_BELOW = f"{_PAGES}::test_what_is_missing_below_an_api_stays_missing"
+_ROOT = f"{_PAGES}::test_the_page_is_at_the_root_and_wherever_a_browser_goes"
+_OUTSIDE = "tests/attacks/test_files.py::test_nothing_outside_the_folder_or_hidden_in_it_comes_out"
+_SPELLING = "tests/attacks/test_files.py::test_a_file_has_one_spelling"
+_TOKEN = f"{_PAGES}::test_a_built_page_of_doubledibz_holds_its_browsers_token"
+
 CONTROLS = {
     "the audience of a surface's token": Control(
         "tokens/access.py",
@@ -66,8 +82,8 @@ CONTROLS = {
     ),
     "the password of who is not activated": Control(
         "accounts/login.py",
-        "raise AddressNotProved if believed and not may_enter else BadCredentials",
-        "raise BadCredentials if may_enter or account is None else AddressNotProved",
+        "        if believed and not may_enter:\n            raise AddressNotProved\n",
+        "        if account is not None and not may_enter:\n            raise AddressNotProved\n",
         _NOT_YET,
     ),
     "a link that activates is of that kind": Control(
@@ -174,8 +190,8 @@ CONTROLS = {
     ),
     "a taken address is told and not entered": Control(
         "accounts/entering.py",
-        "    if signed_up.account is None:\n        return None\n",
-        "",
+        "return None if opened.account is None else await",
+        "return await",
         f"{_RANK}::test_a_taken_address_is_told_in_any_spelling",
     ),
     "a letter's sender is its surface's": Control(
@@ -213,6 +229,107 @@ CONTROLS = {
         "            lambda unit: store.log_out(unit, session), caller=identity.caller()\n",
         "            lambda unit: store.write_touches(unit), caller=identity.caller()\n",
         f"{_JWT}::test_a_log_out_with_the_token_ends_its_session_and_no_other",
+    ),
+    "the CSRF token of a form": Control(
+        "web/dialects/doubledibz.py",
+        "            await browser.check_csrf()\n            return await view()\n",
+        "            return await view()\n",
+        _CSRF,
+    ),
+    "the CSRF token is of this browser's cookie": Control(
+        "web/dialects/doubledibz_browser.py",
+        "if not current_vestibule().means.seals.verify(_PURPOSE, secret.encode(), mac):",
+        "if len(mac) != 36:",
+        _CSRF,
+    ),
+    "the CSRF token of a host's route": Control(
+        "web/dialects/doubledibz.py",
+        "        await browser.check_csrf()\n        known",
+        "        known",
+        _DIBZ_HOST,
+    ),
+    "the Origin at a host's route": Control(
+        "web/dialects/doubledibz.py",
+        "        await guard.refuse_foreign_origin()\n",
+        "",
+        _DIBZ_HOST,
+    ),
+    "the role at a host's route of doubledibz": Control(
+        "web/dialects/doubledibz.py", "        asked.check(known)\n", "", _DIBZ_HOST
+    ),
+    "another site's page with doubledibz' token": Control(
+        "web/guard.py",
+        "    if request.method not in _SAFE:\n        _says_its_origin()\n",
+        "",
+        f"{_DIBZ}::test_another_sites_page_does_nothing_even_with_the_token",
+    ),
+    "a log-out ends doubledibz' session": Control(
+        "web/dialects/doubledibz.py",
+        "        lambda unit: store.log_out(unit, known.session), caller=identity.caller()\n",
+        "        lambda unit: store.write_touches(unit), caller=identity.caller()\n",
+        _LOGGED_OUT,
+    ),
+    "doubledibz' session is its own": Control(
+        "web/dialects/doubledibz_browser.py",
+        "secret, audience=NAME)",
+        "secret)",
+        f"{_DIBZ}::test_whoever_is_signed_in_is_told_who_they_are",
+    ),
+    "a rule for passwords is one surface's": Control(
+        "web/dialects/doubledibz.py", ", rule=words.RULE)", ", rule=words.policy.OURS)", _RULE
+    ),
+    "short passwords that are common": Control(
+        "accounts/policy.py",
+        "    if folded in _common() or len(set(folded)) == 1:\n",
+        "    if len(folded) > 7 and folded in _common():\n",
+        f"{_DIBZ}::test_what_is_wrong_with_a_sign_up_is_told_field_by_field",
+    ),
+    "a file lies in its folder": Control(
+        "web/front_end.py",
+        "name = found.relative_to(self._root).as_posix()",
+        "name = path.removeprefix(self._under)",
+        _OUTSIDE,
+    ),
+    "a hidden file": Control(
+        "web/front_end.py", 'not part or part.startswith(".")', "not part", _OUTSIDE
+    ),
+    "a hidden file behind a link": Control(
+        "web/front_end.py",
+        'return name if _is_plain(f"/{name}") else None',
+        "return name",
+        _OUTSIDE,
+    ),
+    "an encoded slash": Control("web/front_end.py", "or _ODD.search(raw)", "", _SPELLING),
+    "what a browser goes to by itself": Control(
+        "web/front_end.py", 'return mode == "navigate"', "return True", _ROOT
+    ),
+    "what is below an API": Control("web/front_end.py", "first not in _NOT_PAGES and ", "", _BELOW),
+    "who brings a token to a shared path": Control(
+        "web/front_end.py",
+        'for_page = request.path in _SHARED and "Authorization" not in request.headers',
+        "for_page = request.path in _SHARED",
+        _SHARED,
+    ),
+    "what a page may run": Control(
+        "web/front_end_page.py",
+        "script-src {scripts}",
+        "script-src 'self' 'unsafe-inline'",
+        _POLICY,
+    ),
+    "what a page's tag adds to its policy": Control(
+        "web/front_end_page.py",
+        '_SOURCE.fullmatch((url or "").strip())',
+        '_SOURCE.match((url or "").strip())',
+        _ADDS,
+    ),
+    "the sandbox of a template": Control(
+        "web/front_end_page.py",
+        "self._templates = SandboxedEnvironment(",
+        "self._templates = __import__('jinja2').Environment(",
+        _SANDBOX,
+    ),
+    "a page with a token is no shared cache's": Control(
+        "web/front_end.py", "_ASK_FIRST if token is None else _PRIVATE", "_ASK_FIRST", _TOKEN
     ),
 }
 

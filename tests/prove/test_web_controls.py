@@ -80,7 +80,10 @@ CONTROLS = {
         "web/guard.py", 'raise CrossSite(_not_ours("The origin of the Referer"))', "pass", _FOREIGN
     ),
     "a cookie from nowhere": Control(
-        "web/guard.py", "if site is None and identity.has_cookie():", "if False:", _FOREIGN
+        "web/guard.py",
+        'if "Sec-Fetch-Site" not in request.headers and identity.has_cookie():',
+        "if False:",
+        _FOREIGN,
     ),
     "the page that our forms come from": Control(
         "web/pages/landing.py",

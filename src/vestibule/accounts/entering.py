@@ -3,9 +3,10 @@
 For surfaces whose front ends expect to be signed in by these.
 """
 
-from vestibule.accounts import login, names, queries, resetting, signup
+from vestibule.accounts import login, names, policy, queries, resetting, signup
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.models import Account
+from vestibule.accounts.policy import Rule
 from vestibule.accounts.signup import Person
 from vestibule.accounts.verification import prove_by_click
 from vestibule.kernel.errors import ProofRefused
@@ -35,19 +36,29 @@ async def by_reset(unit: Unit, *, token: str, password: str, terms: Terms) -> Lo
     return await _enter(unit, reset.account, terms)
 
 
-async def by_opening(unit: Unit, person: Person, *, click: str, terms: Terms) -> LoggedIn | None:
-    """Open an account before its address is proved, and log in; None: the address is taken.
+async def by_opening(
+    unit: Unit,
+    person: Person,
+    *,
+    terms: Terms,
+    click: str | None = None,
+    rule: Rule = policy.OURS,
+) -> LoggedIn | None:
+    """Open an account before its address is proved, post the letter, and log in.
 
     Args:
         click: as `sign_up`.
+        rule: as `sign_up`.
+
+    Returns:
+        None: the address is taken; its owner gets a letter.
 
     Raises:
-        InvalidAddress, WeakPassword, TooManyAttempts, Busy: as `sign_up`.
+        InvalidAddress, InvalidUsername, UsernameTaken, WeakPassword, TooManyAttempts, Busy: as
+            `sign_up`.
     """
-    signed_up = await signup.sign_up(unit, person, open_now=True, click=click)
-    if signed_up.account is None:
-        return None
-    return await _enter(unit, signed_up.account, terms)
+    opened = await signup.sign_up(unit, person, open_now=True, click=click, rule=rule)
+    return None if opened.account is None else await _enter(unit, opened.account, terms)
 
 
 async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Terms) -> LoggedIn:

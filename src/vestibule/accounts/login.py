@@ -109,7 +109,9 @@ async def log_in(
             account_id=account.id if account else None,
             identifier=names.if_address(identifier),
         )
-        raise AddressNotProved if believed and not may_enter else BadCredentials
+        if believed and not may_enter:
+            raise AddressNotProved
+        raise BadCredentials(unknown=account is None)
     return entered
 
 

@@ -6,6 +6,7 @@ received, nothing is cut.
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -14,7 +15,18 @@ from vestibule.kernel.errors import WeakPassword
 SHORTEST, LONGEST = 8, 256
 
 
-def check(password: str, *, personal: Iterable[str | None]) -> None:
+@dataclass(frozen=True)
+class Rule:
+    """How many characters a surface asks for, and takes."""
+
+    shortest: int = SHORTEST
+    longest: int = LONGEST
+
+
+OURS = Rule()
+
+
+def check(password: str, *, personal: Iterable[str | None], rule: Rule = OURS) -> None:
     """Refuse a password that somebody else would guess; `breaches.check` comes after it.
 
     Args:
@@ -23,9 +35,9 @@ def check(password: str, *, personal: Iterable[str | None]) -> None:
     Raises:
         WeakPassword: with the reason.
     """
-    if len(password) < SHORTEST:
+    if len(password) < rule.shortest:
         raise WeakPassword("too_short")
-    if len(password) > LONGEST:
+    if len(password) > rule.longest:
         raise WeakPassword("too_long")
     folded = _fold(password)
     if folded in _common() or len(set(folded)) == 1:

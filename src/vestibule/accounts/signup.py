@@ -10,6 +10,7 @@ from vestibule.accounts import breaches, challenges, names, policy, queries
 from vestibule.accounts.challenges import Keys, Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
+from vestibule.accounts.policy import Rule
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.courier import letters, outbox
@@ -47,7 +48,12 @@ class Person:
 
 
 async def sign_up(
-    unit: Unit, person: Person, *, open_now: bool = False, click: str | None = None
+    unit: Unit,
+    person: Person,
+    *,
+    open_now: bool = False,
+    click: str | None = None,
+    rule: Rule = policy.OURS,
 ) -> SignedUp:
     """Ask for an account.
 
@@ -58,6 +64,7 @@ async def sign_up(
     Args:
         open_now: open the account before its address is proved.
         click: a page that proves the address by the letter's link alone, with `{token}`.
+        rule: what the surface asks of passwords.
 
     Raises:
         IdentifierMissing, InvalidAddress, InvalidUsername, WeakPassword: what was typed.
@@ -65,7 +72,7 @@ async def sign_up(
         TooManyAttempts: too many sign-ups from this client address.
         Busy: too many passwords wait to be hashed.
     """
-    address, wanted = await _prepare(unit, person)
+    address, wanted = await _prepare(unit, person, rule)
     if address is None:
         return SignedUp(await open_account(unit, wanted), None)
     whose = Whose(identifier=address.typed)
@@ -136,7 +143,7 @@ async def send_again(unit: Unit, handle: str) -> None:
         await outbox.post(unit, _letter(unit, challenge.address, keys, owner=owner))
 
 
-async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
+async def _prepare(unit: Unit, person: Person, rule: Rule) -> tuple[Address | None, Wanted]:
     """Check what was typed and hash the password, holding no connection."""
     if person.email is None and person.username is None:
         raise IdentifierMissing
@@ -151,6 +158,7 @@ async def _prepare(unit: Unit, person: Person) -> tuple[Address | None, Wanted]:
             person.family_name,
             unit.settings.service_name,
         ),
+        rule=rule,
     )
     if key is not None and await queries.by_username_key(unit, key) is not None:
         raise UsernameTaken

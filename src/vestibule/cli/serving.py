@@ -26,6 +26,16 @@ from vestibule.web.pages import first
 @click.option("--port", type=int, help="Listen here instead of on PORT; 0 takes any free one.")
 @click.option("--workers", type=int, help="Processes, instead of VESTIBULE_WORKERS.")
 @click.option(
+    "--dialect",
+    "dialects",
+    metavar="NAME",
+    multiple=True,
+    help="Serve this dialect, before those that VESTIBULE_DIALECTS names; may come several times.",
+)
+@click.option(
+    "--static", metavar="DIR", help="Serve a built front end, instead of VESTIBULE_STATIC."
+)
+@click.option(
     "--server",
     "by",
     type=click.Choice(["hypercorn", "granian"]),
@@ -39,6 +49,8 @@ def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
+    dialects: tuple[str, ...],
+    static: str | None,
     by: str,
     listener: int | None,
     line: int | None,
@@ -47,8 +59,10 @@ def serve(
 
     Example: PORT=8080 vestibule serve --workers 2
     """
-    options = {"host": host, "port": port, "workers": workers}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = {"host": host, "port": port, "workers": workers, "static": static}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if dialects:
+        given["dialects"] = _with_further(dialects)
     opening = _opening(by)
     if listener is not None and line is not None:
         _work(socket.socket(fileno=listener), socket.socket(fileno=line), given, opening)
@@ -59,7 +73,7 @@ def serve(
     with server.listen(settings.host, settings.port) as listening:
         settings = Settings.load(**given | {"port": listening.getsockname()[1]})
         if settings.processes > 1:
-            _supervise(listening, settings, by)
+            _supervise(listening, settings, by, dialects)
         else:
             _serve(listening, settings, _say_where_and_who, opening)
 
@@ -103,13 +117,30 @@ def _serve(
         os._exit(0)
 
 
-def _supervise(listener: socket.socket, settings: Settings, by: str) -> None:
+def _with_further(dialects: tuple[str, ...]) -> str:
+    """Return what the command line names, and after it what the settings name besides."""
+    named = {each.partition("@")[0].strip() for each in ",".join(dialects).split(",")}
+    settings, _ = Settings.read()  # what is wrong with them is told when all is known
+    others = [each for each in settings.dialects if each.name not in named]
+    return ",".join((*dialects, *(str(each) for each in others)))
+
+
+def _supervise(
+    listener: socket.socket, settings: Settings, by: str, dialects: tuple[str, ...]
+) -> None:
     # What is decided by now; the rest each worker reads for itself. -P: what lies in the current
     # directory is not ours to run.
-    decided = {"host": settings.host, "port": settings.port, "workers": settings.processes}
+    decided: dict[str, object] = {
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.processes,
+    }
     decided["server"] = by
+    if settings.static is not None:
+        decided["static"] = settings.static
     command = [sys.executable, "-P", "-m", "vestibule", "serve"]
     command += [f"--{name}={value}" for name, value in decided.items()]
+    command += [f"--dialect={each}" for each in dialects]
     supervised = supervisor.Supervisor(listener, command, count=settings.processes)
     with logs.written(settings):
         asyncio.run(supervised.run(ready=lambda: _say_where(settings)))
@@ -146,6 +177,9 @@ def _say_where(settings: Settings) -> None:
         click.echo(f"  front end  {each.name} {where}")
         if each.name in mounting.GIVES_AWAY:
             click.echo(f"             {mounting.GIVES_AWAY[each.name]}")
+    if settings.static is not None:
+        where = settings.front_end_host or settings.base_url
+        click.echo(f"  its files  {settings.static.resolve()}, on {where}")
     if settings.shows_docs:
         click.echo(f"  API docs   {settings.base_url}/docs")
     sys.stdout.flush()

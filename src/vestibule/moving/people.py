@@ -238,6 +238,7 @@ def _moment(value: object) -> datetime | None:
 
 def _roles(value: object, renamed: Mapping[str, str]) -> tuple[str, ...]:
     """Read one role, a list of them, or several between commas."""
-    several = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
+    text = "" if value is None else str(value)  # some count theirs from 0
+    several = value if isinstance(value, (list, tuple)) else text.split(",")
     called = (str(each).strip() for each in several)
     return tuple(dict.fromkeys(renamed.get(each, each) for each in called if each))

@@ -1,6 +1,6 @@
 """What stands before and after every route of ours: who may send, and what no answer may lack."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from quart import Blueprint, Response, request
 
@@ -28,11 +28,17 @@ _HEADERS = {
 _IN_PRODUCTION = {**_HEADERS, "Strict-Transport-Security": "max-age=31536000"}
 
 
-def protect(blueprint: Blueprint) -> None:
-    """Put our rules before every route of `blueprint`, and our headers after it."""
+def protect(
+    blueprint: Blueprint, *, cross_site: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Put our rules before every route of `blueprint`, and our headers after it.
+
+    Args:
+        cross_site: in place of `refuse_cross_site`, for a surface with tokens against that.
+    """
     blueprint.before_request(identity.after_the_start)
     blueprint.before_request(refuse_flood)
-    blueprint.before_request(refuse_cross_site)
+    blueprint.before_request(cross_site or refuse_cross_site)
     blueprint.after_request(add_headers)
 
 
@@ -56,26 +62,40 @@ async def refuse_cross_site() -> None:
     Raises:
         CrossSite: with the header that would make it acceptable.
     """
-    if request.method in _SAFE or identity.brings_token():
+    if request.method in _SAFE or identity.brings_token() or _says_its_origin():
         return
+    if referer := request.headers.get("Referer"):
+        if origin_of(referer) not in place().origins:
+            raise CrossSite(_not_ours("The origin of the Referer"))
+        return
+    if "Sec-Fetch-Site" not in request.headers and identity.has_cookie():
+        raise CrossSite(f"Send the header Origin: {own_origin()}")
+
+
+async def refuse_foreign_origin() -> None:
+    """Refuse what says that another site's page sent it, and take what says nothing.
+
+    Raises:
+        CrossSite: as above.
+    """
+    if request.method not in _SAFE:
+        _says_its_origin()
+
+
+def _says_its_origin() -> bool:
     allowed = place().origins
     origins = request.headers.getlist("Origin")
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         if len(origins) != 1 or origins[0] not in allowed:
             raise CrossSite(_not_ours("The page that sent this"))
-        return
+        return True
     if origins:
         own_page = origins == ["null"] and site == "same-origin"
         if not own_page and (len(origins) != 1 or origins[0] not in allowed):
             raise CrossSite(_not_ours("The Origin"))
-        return
-    if referer := request.headers.get("Referer"):
-        if origin_of(referer) not in allowed:
-            raise CrossSite(_not_ours("The origin of the Referer"))
-        return
-    if site is None and identity.has_cookie():
-        raise CrossSite(f"Send the header Origin: {own_origin()}")
+        return True
+    return False
 
 
 def _not_ours(what: str) -> str:

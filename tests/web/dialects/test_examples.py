@@ -94,3 +94,28 @@ async def test_proxies_are_kept_for_the_front_end_of_open_rank_tracker(
             assert (await client.post("/api/users/login/", json=account)).status_code == 200
             answer = await client.delete(own)
             assert (answer.status_code, answer.text) == (200, "")
+
+
+async def test_posts_are_kept_for_the_front_end_of_doubledibz(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    async with app_of("doubledibz_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            csrf = {"X-CSRFToken": (await client.get("/api/helloworld/csrf")).text}
+            person = {"user_name": "cleo", "first_name": "Cleo", "last_name": "Doe"}
+            person |= {"email": "cleo@example.test", "password": WORD, "confirm": WORD}
+            made = await client.post("/api/auth/signup", data=person, headers=csrf)
+            assert made.status_code == 200
+            assert (await client.post("/api/posts", data={"text": "Tea"})).status_code == 400
+            made = await client.post("/api/posts", data={"text": "Tea"}, headers=csrf)
+            assert made.status_code == 200
+            assert (await client.get("/api/posts")).json()["data"] == ["Tea"]
+            refused = await client.delete("/api/posts", headers=csrf)
+            assert (refused.status_code, refused.json()["errors"]["type"]) == (403, "Forbidden")
+            client.cookies.delete("vestibule_doubledibz")
+            answer = await client.get("/api/posts")
+            assert answer.json()["errors"]["message"] == "You're not authorized!"

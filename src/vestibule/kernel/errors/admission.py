@@ -16,9 +16,16 @@ class Why(StrEnum):
 
 
 class BadCredentials(Refusal):
-    """No such account, not its password, or not allowed in. Callers cannot tell which."""
+    """No such account, not its password, or not allowed in. Callers cannot tell which.
+
+    `unknown`: nobody is called that; for a surface whose contract tells it.
+    """
 
     code = "bad_credentials"
+
+    def __init__(self, *, unknown: bool = False) -> None:
+        super().__init__()
+        self.unknown = unknown
 
 
 class ProofRefused(Refusal):

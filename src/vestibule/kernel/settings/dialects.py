@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -10,10 +11,12 @@ from pydantic_settings import NoDecode
 
 from vestibule.kernel import mailboxes
 from vestibule.kernel.letterhead import Letterhead
+from vestibule.kernel.settings import front_end
+from vestibule.kernel.settings.front_end import FrontEnd
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import Problems, Span, origin_of
 
-NAMES = ("jwt_extended", "openrank", "praetorian")
+NAMES = ("doubledibz", "jwt_extended", "openrank", "praetorian")
 
 _PAGES = ("openrank_activation_url", "praetorian_confirmation_url", "praetorian_reset_url")
 _LONGEST_PREFIX = 60  # characters
@@ -25,6 +28,9 @@ class Mounted:
 
     name: str
     host: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.host}" if self.host else self.name
 
 
 def _mounted(value: object) -> object:
@@ -53,6 +59,17 @@ class Dialects(Group):
     that they know; or as `jwt_extended@legacy.example.com`, on a host that answers nothing else.
     Two that want the same path of one host stop the start. Each has weaknesses of what it stands
     for: see [moving from Flask](moving-from-flask/README.md)."""
+
+    static: Path | None = None
+    """A folder with a built front end, served on the same origin as the dialect that is named first
+    in `VESTIBULE_DIALECTS`: its files, and its `index.html` at `/` and wherever else a browser goes
+    that nothing of ours is. With `doubledibz` it may be the `app` folder of a Flask app: then
+    `templates/app.html` is the page, and `static` its files. Everybody can read what lies in it,
+    but for names that begin with a dot. Not set, nothing is served from files."""
+
+    doubledibz_remember_lifetime: Span = timedelta(days=365)
+    """How long a log-in by `doubledibz` lasts that says `remember_me`. Others, and the browser
+    forgets them when it closes, last `SESSION_LIFETIME`."""
 
     jwt_extended_lifetime: Span = timedelta(hours=1)
     """How long an access token of `jwt_extended` lasts. Its front end has nothing to renew it by
@@ -126,6 +143,10 @@ class Dialects(Group):
         return value
 
     def problems(self) -> Problems:
+        try:
+            _ = self.front_end
+        except ValueError as error:
+            yield "static", str(error)
         if self.jwt_extended_renewed_below > self.jwt_extended_lifetime:
             yield "jwt_extended_renewed_below", "must not be longer than the token lasts"
         if self.praetorian_lifetime > self.praetorian_window:
@@ -145,7 +166,8 @@ class Dialects(Group):
             "openrank": self.openrank_lifetime,
             "praetorian": self.praetorian_window,
         }
-        return max((spans[each.name] for each in self.dialects), default=timedelta())
+        named = (spans.get(each.name, timedelta()) for each in self.dialects)
+        return max(named, default=timedelta())
 
     @property
     def openrank_letterhead(self) -> Letterhead:
@@ -155,3 +177,24 @@ class Dialects(Group):
     def dialect_hosts(self) -> frozenset[str]:
         """The hosts that a dialect has to itself."""
         return frozenset(each.host for each in self.dialects if each.host)
+
+    def dialects_on(self, host: str | None) -> tuple[str, ...]:
+        """The dialects of a host, as they are named; None: of the service's own."""
+        return tuple(each.name for each in self.dialects if each.host == host)
+
+    @property
+    def front_end_host(self) -> str | None:
+        """Where the front end is served; None: on the service's own host."""
+        return self.dialects[0].host if self.dialects else None
+
+    @property
+    def front_end(self) -> FrontEnd | None:
+        """What lies in the folder of the front end.
+
+        Raises:
+            ValueError: no folder, or nothing to serve in it.
+        """
+        if self.static is None:
+            return None
+        has_tokens = "doubledibz" in self.dialects_on(self.front_end_host)
+        return front_end.found_in(self.static, templates=has_tokens)

@@ -10,14 +10,19 @@ from vestibule.kernel.settings import origin_of
 from vestibule.web.answers import speak
 from vestibule.web.arrival import ASGI
 from vestibule.web.dialects import (
+    doubledibz,
+    doubledibz_browser,
+    doubledibz_words,
     jwt_extended,
     openrank,
     openrank_cookie,
     praetorian,
     praetorian_tokens,
 )
+from vestibule.web.front_end import Manner
 
 BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
+    "doubledibz": doubledibz.blueprint,
     "jwt_extended": jwt_extended.blueprint,
     "openrank": openrank.blueprint,
     "praetorian": praetorian.blueprint,
@@ -26,12 +31,18 @@ BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
 GIVES_AWAY = {
     "openrank": "tells who has an account, lets in whose address is not proved, signs in by a "
     "letter's link alone, and keeps its token where scripts can read it",
+    "doubledibz": "tells who has an account, and lets in whose address is not proved",
     "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
 }
 _SPEAKING: dict[str, Callable[[Quart], None]] = {
+    "doubledibz": lambda app: speak(app, doubledibz_words.ANSWERS, doubledibz_words.trouble),
     "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
     "openrank": lambda app: speak(app, openrank_cookie.ANSWERS, openrank_cookie.message),
     "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
+}
+# Whose front ends have a page with something of their own in it.
+MANNERS = {
+    "doubledibz": Manner(token=doubledibz_browser.csrf_token, not_there=doubledibz.not_there),
 }
 
 
