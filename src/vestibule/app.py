@@ -56,7 +56,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
     if vestibule.settings.shows_metrics:
         app.register_blueprint(metrics.blueprint())
     mounting.mount(app, [each.name for each in vestibule.settings.dialects if not each.host])
-    speak(app, api.ANSWERS)
+    speak(app, api.ANSWERS, mounting.problem_or_own)
     # As Quart's page on middleware says.
     readable = arrival.made_readable(app.asgi_app)
     app.asgi_app = Myself(readable, vestibule)  # type: ignore[method-assign]

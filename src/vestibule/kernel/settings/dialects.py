@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import Problems, Span, origin_of
 
-NAMES = ("jwt_extended", "praetorian")
+NAMES = ("classic", "jwt_extended", "praetorian")
 
 _PAGES = ("praetorian_confirmation_url", "praetorian_reset_url")
 
@@ -50,6 +50,14 @@ class Dialects(Group):
     that they know; or as `jwt_extended@legacy.example.com`, on a host that answers nothing else.
     Two that want the same path of one host stop the start. Each has weaknesses of what it stands
     for: see [moving from Flask](moving-from-flask/README.md)."""
+
+    classic_lifetime: Span = timedelta(hours=1)
+    """How long an access token of `classic` lasts. How often one client address may ask is set by
+    `LIMITS`: `classic_log_in`, `classic_hour`, `classic_day`."""
+
+    classic_refresh_lifetime: Span = timedelta(days=30)
+    """How long its refresh token lasts, and the session with it: it is not renewed. Whoever copies
+    one can use it as long; a log-out or a new password ends it at once."""
 
     jwt_extended_lifetime: Span = timedelta(hours=1)
     """How long an access token of `jwt_extended` lasts. Its front end has nothing to renew it by
@@ -95,6 +103,8 @@ class Dialects(Group):
         return value
 
     def problems(self) -> Problems:
+        if self.classic_lifetime > self.classic_refresh_lifetime:
+            yield "classic_lifetime", "must not be longer than its refresh token lasts"
         if self.jwt_extended_renewed_below > self.jwt_extended_lifetime:
             yield "jwt_extended_renewed_below", "must not be longer than the token lasts"
         if self.praetorian_lifetime > self.praetorian_window:
@@ -109,7 +119,11 @@ class Dialects(Group):
     @property
     def longest_of_dialects(self) -> timedelta:
         """For how long a token that a dialect hands out is looked at."""
-        spans = {"jwt_extended": self.jwt_extended_lifetime, "praetorian": self.praetorian_window}
+        spans = {
+            "classic": self.classic_refresh_lifetime,
+            "jwt_extended": self.jwt_extended_lifetime,
+            "praetorian": self.praetorian_window,
+        }
         return max((spans[each.name] for each in self.dialects), default=timedelta())
 
     @property

@@ -1,17 +1,28 @@
 """Which dialects there are, and putting them on an app."""
 
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from quart import Blueprint, Quart
+from quart import Blueprint, Quart, Response, current_app, request
 
+from vestibule.kernel.errors import VestibuleError
 from vestibule.kernel.settings import origin_of
-from vestibule.web.answers import speak
+from vestibule.web.answers import Answers, Envelope, problem, speak
 from vestibule.web.arrival import ASGI
-from vestibule.web.dialects import jwt_extended, praetorian, praetorian_tokens
+from vestibule.web.dialects import (
+    claims,
+    classic,
+    classic_tokens,
+    jwt_extended,
+    jwt_words,
+    praetorian,
+    praetorian_tokens,
+)
 
 BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
+    "classic": classic.blueprint,
     "jwt_extended": jwt_extended.blueprint,
     "praetorian": praetorian.blueprint,
 }
@@ -19,9 +30,10 @@ BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
 GIVES_AWAY = {
     "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
 }
-_SPEAKING: dict[str, Callable[[Quart], None]] = {
-    "jwt_extended": lambda app: speak(app, jwt_extended.ANSWERS, jwt_extended.message),
-    "praetorian": lambda app: speak(app, praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
+_SPEAKING: dict[str, tuple[Answers, Envelope]] = {
+    "classic": (classic_tokens.ANSWERS, classic_tokens.trouble),
+    "jwt_extended": (jwt_extended.ANSWERS, jwt_words.message),
+    "praetorian": (praetorian_tokens.ANSWERS, praetorian_tokens.trouble),
 }
 
 
@@ -33,7 +45,20 @@ def mount(app: Quart, names: Sequence[str]) -> None:
 
 def speak_as(app: Quart, name: str) -> None:
     """Answer what no route does, on a host that a dialect has to itself, in its shape."""
-    _SPEAKING[name](app)
+    speak(app, *_SPEAKING[name])
+
+
+def problem_or_own(
+    status: int, code: str, detail: str, error: VestibuleError | None = None
+) -> Response:
+    """Answer what no route does on a host that several share: as the dialect whose it would be."""
+    missed = request.routing_exception
+    if missed is not None and status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        name = claims.alone_with(current_app, missed)
+        if name in _SPEAKING:
+            _, envelope = _SPEAKING[name]
+            return envelope(status, code, detail, error)
+    return problem(status, code, detail, error)
 
 
 class Hosts:
