@@ -28,6 +28,7 @@ BLUEPRINTS: dict[str, Callable[[], Blueprint]] = {
 }
 # What a contract tells strangers, or lets them do, that the API does not; said at the start.
 GIVES_AWAY = {
+    "classic": "deletes accounts by an administrator's token alone, without a recent log-in",
     "praetorian": "tells who has an account, and opens accounts by a letter's link alone",
 }
 _SPEAKING: dict[str, tuple[Answers, Envelope]] = {
