@@ -83,6 +83,7 @@ async def test_a_log_in_goes_to_whose_body_it_has(both: httpx.AsyncClient) -> No
         ({"data": {"login": "alice", "password": "x"}}, "login=alice&password=x"),
         ({"data": {"username": "alice"}}, "username=alice"),
         ({"headers": FORM}, ""),
+        ({"headers": {"X-CSRFToken": "x"}}, ""),
         ({"json": {"login": "alice", "password": "x"}}, '{"login":"alice","password":"x"}'),
         ({"json": {"login": None, "username": "alice"}}, '{"login":null,"username":"alice"}'),
     )
@@ -93,7 +94,7 @@ async def test_a_log_in_goes_to_whose_body_it_has(both: httpx.AsyncClient) -> No
     await tokens_of(both)
     large = b'{"a": "' + b"b" * 70_000 + b'"}'
     ours: tuple[tuple[Sent, int], ...] = (
-        ({"json": {}}, 400),
+        ({"json": {}, "headers": {"X-CSRFToken": "x"}}, 400),
         ({"json": {"username": "alice", "password": "wrong"}}, 401),
         ({"json": [{"login": "alice"}]}, 422),
         ({"content": b'"login"', "headers": JSON}, 422),

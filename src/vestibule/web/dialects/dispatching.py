@@ -14,6 +14,7 @@ from vestibule.web import reading
 
 PAGES = "pages"
 
+_CSRF = ("X-CSRFToken", "X-CSRF-Token")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -30,11 +31,11 @@ class Shared:
 
 
 async def _log_in() -> str:
-    """A form, and JSON with the key `login`, is of one front end; other bodies are of the other."""
+    """A form, and JSON with the key `login`, is of one front end; other JSON is of the other's."""
     if request.mimetype in _FORMS:
         return "doubledibz"
-    if request.mimetype != "application/json":
-        return "classic"
+    if request.mimetype != "application/json":  # an empty form, as scripts send it, has no type
+        return "doubledibz" if any(each in request.headers for each in _CSRF) else "classic"
     await reading.receive()
     try:
         said = reading.read_json(cast(bytes, await request.get_data()), whatever_its_type=True)
