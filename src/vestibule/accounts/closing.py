@@ -120,7 +120,8 @@ async def erase_now(unit: Unit, found: Sequence[Account], *, by: UUID | None = N
         delete(Detail).where(Detail.identifier.in_(called)),
         # Those that were written before anybody knew whose the address is.
         delete(Letter).where(Letter.recipient.in_(called)),
-        delete(Challenge).where(Challenge.email_key.in_(called)),
+        # Sign-ups; what else is open is of an account, and goes with it.
+        delete(Challenge).where(Challenge.email_key.in_(called), Challenge.account_id.is_(None)),
         delete(Account).where(Account.id.in_(ids)),  # and with it what refers to it
     ):
         await unit.session.execute(erasing.execution_options(synchronize_session=False))

@@ -55,9 +55,9 @@ def pages() -> Blueprint:
 
 @asynccontextmanager
 async def hosting(
-    database_url: str, folder: Path, *blueprints: Blueprint
+    database_url: str, folder: Path, *blueprints: Blueprint, **settings: str
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app, vestibule = Quart(__name__), made(database_url, folder)
+    app, vestibule = Quart(__name__), made(database_url, folder, **settings)
     vestibule.init_app(app)
     for each in blueprints:
         app.register_blueprint(each)
@@ -123,6 +123,23 @@ async def test_a_log_out_goes_to_whose_credential_it_has(both: httpx.AsyncClient
         assert (await both.post(LOG_OUT, **sent)).json()["by"] == "doubledibz"
     assert (await both.get("/api/own")).json()["by"] == "doubledibz"
     assert told(await both.get("/api/profile"))[0] == 401
+
+
+async def test_what_browsers_ask_first_goes_to_who_lets_pages_read(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    page = "http://localhost:3000"
+    both = doubledibz(), classic.blueprint()
+    async with hosting(sqlite_url, tmp_path, *both, allowed_origins=page) as client:
+        for path, header in ((LOG_IN, "content-type"), (LOG_OUT, "authorization")):
+            asking = {
+                "Origin": page,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": header,
+            }
+            answer = await client.options(path, headers=asking)
+            assert answer.headers["Access-Control-Allow-Origin"] == page, path
+            assert (await client.options(path)).status_code == 200
 
 
 @pytest.mark.parametrize("first", ["jwt_extended", "pages"])
@@ -245,6 +262,25 @@ async def test_what_is_not_there_is_told_in_the_words_of_who_is_alone_with_it(
         for path in (LOG_IN, "/api/auth/nowhere"):
             answer = await elsewhere.get(path)
             assert (answer.status_code, answer.json()["code"]) == (421, "wrong_host")
+
+
+async def test_a_token_of_one_is_nothing_to_another(database_url: str, tmp_path: Path) -> None:
+    both = classic.blueprint(), jwt_extended.blueprint()
+    async with hosting(database_url, tmp_path, *both) as client:
+        said = await tokens_of(client)
+        answer = await client.post("/token", json={"email": "alice", "password": PASSWORD})
+        other = answer.json()["access_token"]
+        unsigned = (422, {"msg": "Signature verification failed"})
+        for _ in range(2):  # and not once it is known here
+            assert told(await client.get("/api/profile", headers=bearer(other))) == unsigned
+            answer = await client.post("/api/auth/refresh", headers=bearer(other))
+            assert told(answer) == unsigned
+            for each in ("access_token", "refresh_token"):
+                answer = await client.get("/profile", headers=bearer(said[each]))
+                assert told(answer) == unsigned
+            own = bearer(said["access_token"])
+            assert (await client.get("/api/profile", headers=own)).status_code == 200
+            assert (await client.get("/profile", headers=bearer(other))).status_code == 200
 
 
 USERS = "/api/admin/users"

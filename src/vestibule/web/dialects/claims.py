@@ -76,11 +76,13 @@ async def _lead(app: Quart, **_: Any) -> None:  # Any: what signals bring along
     """Have the dialect answer whom a request to a shared path is for."""
     if request.url_rule is None:
         return
-    method = "GET" if request.method == "HEAD" else request.method
-    led = _led(app).get((method, request.url_rule.rule))
-    if led is not None:
-        chosen = await SHARED[method, request.url_rule.rule].choose()
-        request.url_rule = cast(QuartRule, led[chosen])
+    method = {
+        "HEAD": "GET",
+        "OPTIONS": request.headers.get("Access-Control-Request-Method", ""),
+    }.get(request.method, request.method)
+    shared = method, request.url_rule.rule
+    if led := _led(app).get(shared):
+        request.url_rule = cast(QuartRule, led[await SHARED[shared].choose()])
 
 
 def _led(app: Quart) -> dict[tuple[str, str], dict[str, Rule]]:

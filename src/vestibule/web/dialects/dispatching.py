@@ -45,7 +45,9 @@ async def _log_in() -> str:
 
 
 async def _log_out_of_api() -> str:
-    return "classic" if "Authorization" in request.headers else "doubledibz"
+    asked_first = request.headers.get("Access-Control-Request-Headers", "").lower()
+    has_token = "Authorization" in request.headers or "authorization" in asked_first
+    return "classic" if has_token else "doubledibz"
 
 
 async def _profile() -> str:
