@@ -31,6 +31,9 @@ GENEROUS = ", ".join(
         "provider_client",
         "address_changes",
         "api_keys",
+        "classic_log_in",
+        "classic_hour",
+        "classic_day",
         "requests",
     )
 )

@@ -59,7 +59,7 @@ def create_app(vestibule: Vestibule | Settings) -> Quart:
         app.register_blueprint(metrics.blueprint())
     mounting.mount(app, vestibule.settings.dialects_on(None))
     _show_front_end(app, vestibule.settings, host=None)
-    speak(app, api.ANSWERS)
+    speak(app, api.ANSWERS, mounting.problem_or_own)
     # As Quart's page on middleware says.
     readable = arrival.made_readable(app.asgi_app)
     app.asgi_app = Myself(readable, vestibule)  # type: ignore[method-assign]

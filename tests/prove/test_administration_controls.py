@@ -73,6 +73,21 @@ CONTROLS = {
         "Event.ACCOUNT_DISABLED, account_id=account_id",
         _SHUT,
     ),
+    "whom one may erase": Control(
+        "accounts/administration.py",
+        "    account = await powers.over(unit, by, account_id)\n"
+        "    await closing.erase_now(unit, [account], by=by)\n",
+        "    account = await unit.session.get_one(Account, account_id)\n"
+        "    await closing.erase_now(unit, [account], by=by)\n",
+        _ONESELF,
+    ),
+    "sign-ups of whoever is erased": Control(
+        "accounts/closing.py",
+        "        delete(Challenge).where("
+        "Challenge.email_key.in_(called), Challenge.account_id.is_(None)),\n",
+        "",
+        f"{_TESTS}::test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner",
+    ),
     "links that end with the sessions": Control(
         "accounts/administration.py",
         "    await ending.void_open(unit, account.id)\n",

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
 
-from vestibule.accounts import breaches, ending, names, policy, powers, profile, state
+from vestibule.accounts import breaches, closing, ending, names, policy, powers, profile, state
 from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.models import BETWEEN, Account
 from vestibule.accounts.profile import Changes
@@ -129,6 +129,16 @@ async def end_sessions(unit: Unit, by: UUID, account_id: UUID) -> int:
     account = await powers.over(unit, by, account_id, oneself=True)
     await ending.void_open(unit, account.id)
     return await store.end_all(unit, account.id, reason="ended_by_admin", by=by)
+
+
+async def erase(unit: Unit, by: UUID, account_id: UUID) -> None:
+    """Erase an account at once, without the time in which its owner could keep it.
+
+    Raises:
+        What `powers.over` raises.
+    """
+    account = await powers.over(unit, by, account_id)
+    await closing.erase_now(unit, [account], by=by)
 
 
 async def _check_roles(unit: Unit, holder: Account, roles: Collection[str]) -> None:

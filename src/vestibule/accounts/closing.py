@@ -1,11 +1,13 @@
 """Closing an account: for a while it can be kept, then it is erased."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
 
 from vestibule.accounts import challenges, ending, holding, proofs
-from vestibule.accounts.models import Account
+from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.proofs import Proof
 from vestibule.accounts.queries import SignedIn
@@ -94,8 +96,17 @@ async def erase(unit: Unit, *, most: int) -> int:
         .with_for_update(of=Account, skip_locked=True)
     )
     found = (await unit.session.scalars(due)).all()
-    if not found:
-        return 0
+    if found:
+        await erase_now(unit, found)
+    return len(found)
+
+
+async def erase_now(unit: Unit, found: Sequence[Account], *, by: UUID | None = None) -> None:
+    """Erase accounts that the caller's unit holds, with all that `erase` does.
+
+    Args:
+        by: the administrator who does it.
+    """
     ids = [account.id for account in found]
     called = {
         name
@@ -109,13 +120,14 @@ async def erase(unit: Unit, *, most: int) -> int:
         delete(Detail).where(Detail.identifier.in_(called)),
         # Those that were written before anybody knew whose the address is.
         delete(Letter).where(Letter.recipient.in_(called)),
+        # Sign-ups; what else is open is of an account, and goes with it.
+        delete(Challenge).where(Challenge.email_key.in_(called), Challenge.account_id.is_(None)),
         delete(Account).where(Account.id.in_(ids)),  # and with it what refers to it
     ):
         await unit.session.execute(erasing.execution_options(synchronize_session=False))
     for account_id in ids:
         unit.forget(Fact.ACCOUNT, account_id)
-        await log.record(unit, Event.ACCOUNT_ERASED, account_id=account_id)
-    return len(found)
+        await log.record(unit, Event.ACCOUNT_ERASED, account_id=account_id, actor_id=by)
 
 
 async def _turn(unit: Unit, account: Account, **values: object) -> None:

@@ -152,3 +152,16 @@ class Identity(Base):
     # As the provider named it when this was linked: to be shown, never to be looked up by.
     email: Mapped[str | None] = mapped_column(String(254))
     linked_at: Mapped[datetime]
+
+
+class SiteSettings(Base):
+    """What administrators set for the site around us: one row, once somebody has."""
+
+    __tablename__ = "site_settings"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: a site's own fields
+    updated_at: Mapped[datetime]
+    # No foreign key: what is set outlives who set it.
+    updated_by: Mapped[UUID]

@@ -43,13 +43,18 @@ def cover(holder: Account, roles: Collection[str]) -> bool:
     return ADMIN in holder.roles or {*holder.roles, USER}.issuperset(roles)
 
 
-async def administrator(unit: Unit, by: UUID) -> Account:
+async def administrator(unit: Unit, by: UUID, *, all_of_it: bool = False) -> Account:
     """Hold an administrator until the unit ends, as they are now.
+
+    Args:
+        all_of_it: as for `check`.
 
     Raises:
         NotSignedIn, RoleRequired: they were shut, or demoted, meanwhile.
     """
-    return _still(unit, next(iter(await _held(unit, {by})), None))
+    holder = _still(unit, next(iter(await _held(unit, {by})), None))
+    check(unit.settings, holder.roles, all_of_it=all_of_it)
+    return holder
 
 
 async def over(unit: Unit, by: UUID, account_id: UUID, *, oneself: bool = False) -> Account:

@@ -95,6 +95,20 @@ async def holder_of(means: Means, token: str, *, surface: str | None = None) -> 
     return held
 
 
+async def is_gone(means: Means, token: str, *, surface: str) -> bool:
+    """Tell whether the account that a surface's token speaks of was erased.
+
+    Raises:
+        NotSignedIn: it is no token of ours. DatabaseUnavailable.
+    """
+
+    async def look(unit: Unit) -> bool:
+        claims = await queries.claims_of(unit, token, surface=surface)
+        return await queries.by_id(unit, claims.account_id) is None
+
+    return await running(means, look, reading=True)
+
+
 async def by_api_key(means: Means, sent: str) -> Program | None:
     """Find whose key `sent` is, if it is not expired and its owner's account active.
 

@@ -85,7 +85,7 @@ def wrong_fields(changes: Changes) -> list[FieldError]:
     wrong = []
     if (picture := changes.get("picture")) is not None and not _is_picture(picture):
         wrong.append(_NO_PICTURE)
-    if (profile := changes.get("profile")) is not None and not _fits(profile):
+    if (profile := changes.get("profile")) is not None and not fits(profile):
         wrong.append(_TOO_LARGE)
     return wrong
 
@@ -95,7 +95,8 @@ def _is_picture(url: str) -> bool:
     return whole and origin_of(url) != "" and "@" not in urlsplit(url).netloc
 
 
-def _fits(profile: dict[str, Any]) -> bool:  # Any: a host's own fields
+def fits(profile: dict[str, Any]) -> bool:  # Any: a host's own fields
+    """Tell whether JSON can write it, and in how much."""
     try:
         written = json.dumps(
             profile, allow_nan=False, ensure_ascii=False, separators=(",", ":")

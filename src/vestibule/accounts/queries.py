@@ -28,6 +28,11 @@ async def by_id(unit: Unit, account_id: UUID) -> Account | None:
     return await unit.session.get(Account, account_id)
 
 
+async def by_external_id(unit: Unit, external_id: str) -> Account | None:
+    """Find an account by what it was called in an older system."""
+    return await unit.session.scalar(select(Account).where(Account.external_id == external_id))
+
+
 async def by_email_key(unit: Unit, key: str) -> Account | None:
     return await unit.session.scalar(_BY_EMAIL_KEY, {"key": key})
 

@@ -42,6 +42,7 @@ class Event(StrEnum):
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     AUDIT_RETENTION_CHANGED = "audit.retention_changed"
+    SITE_SETTINGS_CHANGED = "site_settings.changed"
     # One for each limit of the table that is kept for a key: written once for a key and span.
     SIGN_UP_CLIENT_REACHED = "sign_up_client.reached"
     LOG_IN_CLIENT_REACHED = "log_in_client.reached"
@@ -59,3 +60,6 @@ class Event(StrEnum):
     CONFIRMATION_CODES_REACHED = "confirmation_codes.reached"
     CONFIRMATION_LETTERS_REACHED = "confirmation_letters.reached"
     API_KEYS_REACHED = "api_keys.reached"
+    CLASSIC_LOG_IN_REACHED = "classic_log_in.reached"
+    CLASSIC_HOUR_REACHED = "classic_hour.reached"
+    CLASSIC_DAY_REACHED = "classic_day.reached"

@@ -134,6 +134,23 @@ API_KEYS = Limit(
     counts="API keys that one account makes, and letters that tell of them",
 )
 
+# Of the article that the dialect `classic` follows.
+CLASSIC_LOG_IN = Limit(
+    "classic_log_in",
+    most=10,
+    within=_MINUTE,
+    from_first=True,
+    counts="log-ins from one client address by `classic`, right ones too",
+)
+CLASSIC_HOUR = Limit(
+    "classic_hour",
+    most=50,
+    within=_HOUR,
+    from_first=True,
+    counts="requests to `classic` from one client address, log-ins among them",
+)
+CLASSIC_DAY = Limit("classic_day", most=200, within=_DAY, from_first=True, counts="the same")
+
 # A process that is asked for more can do nothing but refuse; this way it says so at little cost.
 REQUESTS = Limit(
     "requests",
@@ -163,6 +180,9 @@ TABLE = {
         CONFIRMATION_CODES,
         CONFIRMATION_LETTERS,
         API_KEYS,
+        CLASSIC_LOG_IN,
+        CLASSIC_HOUR,
+        CLASSIC_DAY,
         REQUESTS,
     )
 }

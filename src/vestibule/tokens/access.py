@@ -39,6 +39,7 @@ class Claims:
     expires_at: datetime
     kid: str
     surface: str | None = None  # whose token it is; None: the API's own
+    use: str | None = None  # what it is for, where a surface has several kinds
 
 
 @dataclass(frozen=True)
@@ -110,5 +111,11 @@ def verify(
     said = checks.verify(
         token, verifier, settings.base_url, now=now, audience=whom, however_old=however_old
     )
-    expires_at = checks.moment(said["exp"])
-    return Claims(UUID(said["sub"]), UUID(said["sid"]), expires_at, verifier.kid, surface)
+    return Claims(
+        account_id=UUID(said["sub"]),
+        session_id=UUID(said["sid"]),
+        expires_at=checks.moment(said["exp"]),
+        kid=verifier.kid,
+        surface=surface,
+        use=said.get("type"),
+    )

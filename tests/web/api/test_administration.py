@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
+from tests.attacks.looking import every_value
 from tests.world import PASSWORD, Client, World
 from vestibule.accounts import administration, state
 from vestibule.accounts.models import Account
@@ -79,6 +80,7 @@ ROUTES = [
     ("POST", ACCOUNTS),
     ("GET", f"{ACCOUNTS}/x"),
     ("PATCH", f"{ACCOUNTS}/x"),
+    ("DELETE", f"{ACCOUNTS}/x"),
     ("PUT", f"{ACCOUNTS}/x/roles"),
     ("POST", f"{ACCOUNTS}/x/sessions/end"),
     ("GET", "/v1/admin/audit"),
@@ -276,6 +278,57 @@ async def test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again(
     ]
 
 
+async def test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner(world: World) -> None:
+    root = await administrator(world)
+    ada = await world.member("Ada@Example.org", username="lovelace", given_name="Augusta")
+    tokens = (await world.client().log_in("lovelace", deliver="tokens")).json()
+    key = (await ada.post("/v1/me/api-keys", json={"name": "robot"})).json()["key"]
+    await world.browser(address="203.0.113.77").log_in("Ada@Example.org", "a guess")
+    bob = await world.member("bob@example.org")
+    held = world.client(Authorization=f"Bearer {tokens['access_token']}")
+    robot = world.client(**{"X-API-Key": key})
+    for client in (ada, held, robot):
+        assert (await client.get("/v1/me")).status_code == 200
+    account = await id_of(ada)
+    path = f"{ACCOUNTS}/{account}"
+    answer = await root.delete(path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    for client in (ada, held, robot):
+        assert (await client.get("/v1/me")).status_code == 401
+    assert (await world.browser().log_in("lovelace")).status_code == 401
+    renewal = {"refresh_token": tokens["refresh_token"]}
+    assert (await world.client().post("/v1/tokens/refresh", json=renewal)).status_code == 401
+    for gone in (await root.delete(path), await root.get(path)):
+        assert_refuses(gone, 404, "account_unknown")
+    for column, value in await every_value(world):
+        for each in (b"ada@example.org", b"Ada@Example.org", b"lovelace", b"Augusta", b"203.0.113"):
+            assert each not in value, column
+    [by] = await world.rows(
+        select(Entry.actor_id, Entry.account_id).where(Entry.event == "account.erased")
+    )
+    assert [str(each) for each in by] == [await id_of(root), account]
+    assert (await bob.get("/v1/me")).status_code == 200, "others stay"
+    again = await world.member("Ada@Example.org", username="lovelace")
+    assert await id_of(again) != account
+
+
+async def test_an_account_is_erased_in_whichever_state_after_a_recent_log_in(world: World) -> None:
+    root = await administrator(world)
+    shut = f"{ACCOUNTS}/{(await opened(root, username='shut'))['id']}"
+    await root.patch(shut, json={"state": "disabled"})
+    closing = await world.member("closing@example.org")
+    leaving = f"{ACCOUNTS}/{await id_of(closing)}"
+    assert (await closing.delete("/v1/me")).status_code == 200
+    world.clock.move(timedelta(hours=1))
+    assert_refuses(await root.delete(shut), 403, "reauthentication_required")
+    assert (await root.get(shut)).status_code == 200
+    await root.log_in("root@example.org")
+    assert_refuses(await root.request("DELETE", shut, json={"a": 1}), 422, "invalid_fields")
+    for path in (shut, leaving):
+        assert (await root.delete(path)).status_code == 204
+        assert (await root.get(path)).status_code == 404
+
+
 async def test_roles_are_given_and_taken_and_count_at_the_next_request(world: World) -> None:
     root, ada = await administrator(world), await world.member()
     path = f"{ACCOUNTS}/{await id_of(ada)}/roles"
@@ -342,6 +395,7 @@ async def test_an_account_that_there_is_not_is_told(world: World, account: str) 
         await root.patch(f"{ACCOUNTS}/{account}", json={"given_name": "x"}),
         await root.put(f"{ACCOUNTS}/{account}/roles", json={"roles": []}),
         await root.post(f"{ACCOUNTS}/{account}/sessions/end"),
+        await root.delete(f"{ACCOUNTS}/{account}"),
     ):
         assert answer.status_code in (404, 405)
         assert account in ("..", "%00") or answer.json()["code"] == "account_unknown"
@@ -354,6 +408,7 @@ async def test_nobody_shuts_demotes_or_raises_themself(world: World) -> None:
         before = (await one.get("/v1/me")).json()
         path = f"{ACCOUNTS}/{before['id']}"
         assert_refuses(await one.patch(path, json={"state": "disabled"}), 403, "not_oneself")
+        assert_refuses(await one.delete(path), 403, "not_oneself")
         for roles in ([], ["user"], ["admin"], ["admin", "editor", "support", "user"]):
             answer = await one.put(f"{path}/roles", json={"roles": roles})
             assert_refuses(answer, 403, "not_oneself")
@@ -375,6 +430,7 @@ async def test_ones_own_powers_bound_on_whom_one_acts_and_what_one_gives(world: 
             await support.patch(path, json={"username": "mine"}),
             await support.put(f"{path}/roles", json={"roles": ["user"]}),
             await support.post(f"{path}/sessions/end"),
+            await support.delete(path),
         ):
             assert_refuses(answer, 403, "beyond_powers")
         assert (await support.get(path)).status_code == 200
@@ -396,6 +452,7 @@ async def test_ones_own_powers_bound_on_whom_one_acts_and_what_one_gives(world: 
     assert (await support.put(f"{path}/roles", json={"roles": ["support", "user"]})).is_success
     assert (await support.post(f"{ACCOUNTS}/{await id_of(colleague)}/sessions/end")).is_success
     assert (await support.post(ACCOUNTS, json={"username": "friend"})).status_code == 201
+    assert (await support.delete(f"{ACCOUNTS}/{await id_of(ada)}")).status_code == 204
     for others in ("/v1/admin/letters",):
         assert_refuses(await support.get(others), 403, "role_required")
 
@@ -435,6 +492,17 @@ async def test_administrators_who_demote_or_shut_each_other_at_once_leave_one(
         ids = {root: await id_of(root), other: await id_of(other)}
 
 
+async def test_administrators_who_erase_each_other_at_once_leave_one(world: World) -> None:
+    for round_ in range(4):
+        emails = [f"{name}{round_}@example.org" for name in ("one", "two")]
+        one, two = [await administrator(world, email) for email in emails]
+        paths = [f"{ACCOUNTS}/{await id_of(each)}" for each in (two, one)]
+        answers = await asyncio.gather(one.delete(paths[0]), two.delete(paths[1]))
+        assert sorted(each.status_code for each in answers) == [204, 401]
+        left = await world.rows(select(Account.email).where(Account.email.in_(emails)))
+        assert len(left) == 1
+
+
 @pytest.mark.attack("A-057")
 async def test_a_flow_asks_again_who_is_an_administrator(world: World) -> None:
     """As for one who was demoted, or shut, between the guard and the change."""
@@ -447,6 +515,7 @@ async def test_a_flow_asks_again_who_is_an_administrator(world: World) -> None:
         lambda by, unit: administration.set_roles(unit, by, bob, ["user"]),
         lambda by, unit: administration.end_sessions(unit, by, bob),
         lambda by, unit: administration.create(unit, by, {"username": f"new{by}"}),
+        lambda by, unit: administration.erase(unit, by, bob),
     ]
     for flow in flows:
         with pytest.raises(RoleRequired):

@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from tests.architecture.source import TOP
+from vestibule.accounts import queries
+from vestibule.roles import grants
 
 EXAMPLES = TOP / "examples/dialects"
 WORD = "correct horse battery"
@@ -119,3 +121,29 @@ async def test_posts_are_kept_for_the_front_end_of_doubledibz(
             client.cookies.delete("vestibule_doubledibz")
             answer = await client.get("/api/posts")
             assert answer.json()["errors"]["message"] == "You're not authorized!"
+
+
+async def test_notices_are_kept_for_clients_of_the_complete_tutorial(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path / "data"))
+    async with app_of("classic_app.py").test_app() as running:
+        transport = httpx.ASGITransport(cast(Any, running.app))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost:8000"
+        ) as client:
+            account = {"username": "ada", "password": WORD}
+            assert (await client.post("/v1/accounts", json=account)).status_code == 201
+            said = (await client.post("/api/auth/login", json=account)).json()
+            answer = await client.get("/api/notices")
+            assert (answer.status_code, list(answer.json())) == (401, ["msg"])
+            client.headers["Authorization"] = f"Bearer {said['access_token']}"
+            notice = {"text": "Closed on Monday"}
+            answer = await client.post("/api/notices", json=notice)
+            assert (answer.status_code, list(answer.json())) == (403, ["error"])
+            vestibule = running.app.extensions["vestibule"]
+            ada = await vestibule.run(lambda unit: queries.by_identifier(unit, "ada"))
+            await vestibule.run(lambda unit: grants.grant(unit, ada.id, "editor"))
+            assert (await client.post("/api/notices", json=notice)).status_code == 201
+            answer = await client.get("/api/notices")
+            assert answer.json() == {"notices": [notice | {"by": "ada"}]}

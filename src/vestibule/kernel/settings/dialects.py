@@ -16,7 +16,7 @@ from vestibule.kernel.settings.front_end import FrontEnd
 from vestibule.kernel.settings.group import Group
 from vestibule.kernel.settings.values import Problems, Span, origin_of
 
-NAMES = ("doubledibz", "jwt_extended", "openrank", "praetorian")
+NAMES = ("classic", "doubledibz", "jwt_extended", "openrank", "praetorian")
 
 _PAGES = ("openrank_activation_url", "praetorian_confirmation_url", "praetorian_reset_url")
 _LONGEST_PREFIX = 60  # characters
@@ -70,6 +70,14 @@ class Dialects(Group):
     doubledibz_remember_lifetime: Span = timedelta(days=365)
     """How long a log-in by `doubledibz` lasts that says `remember_me`. Others, and the browser
     forgets them when it closes, last `SESSION_LIFETIME`."""
+
+    classic_lifetime: Span = timedelta(hours=1)
+    """How long an access token of `classic` lasts. How often one client address may ask is set by
+    `LIMITS`: `classic_log_in`, `classic_hour`, `classic_day`."""
+
+    classic_refresh_lifetime: Span = timedelta(days=30)
+    """How long its refresh token lasts, and the session with it: it is not renewed. Whoever copies
+    one can use it as long; a log-out or a new password ends it at once."""
 
     jwt_extended_lifetime: Span = timedelta(hours=1)
     """How long an access token of `jwt_extended` lasts. Its front end has nothing to renew it by
@@ -147,6 +155,8 @@ class Dialects(Group):
             _ = self.front_end
         except ValueError as error:
             yield "static", str(error)
+        if self.classic_lifetime > self.classic_refresh_lifetime:
+            yield "classic_lifetime", "must not be longer than its refresh token lasts"
         if self.jwt_extended_renewed_below > self.jwt_extended_lifetime:
             yield "jwt_extended_renewed_below", "must not be longer than the token lasts"
         if self.praetorian_lifetime > self.praetorian_window:
@@ -162,6 +172,7 @@ class Dialects(Group):
     def longest_of_dialects(self) -> timedelta:
         """For how long a token that a dialect hands out is looked at."""
         spans = {
+            "classic": self.classic_refresh_lifetime,
             "jwt_extended": self.jwt_extended_lifetime,
             "openrank": self.openrank_lifetime,
             "praetorian": self.praetorian_window,

@@ -120,6 +120,22 @@ async def change_account(account_id: str, data: AmendBody) -> ManagedAccountAnsw
     return ManagedAccountAnswer.of(account)
 
 
+@blueprint.delete("/accounts/<account_id>")
+@tag(["Administration"])
+@administers(recent=True)
+@reading.takes_no_fields
+async def erase_account(account_id: str) -> tuple[str, int]:
+    """Erase an account
+
+    At once and for good; the audit log keeps ids. Not one's own. Wants a recent log-in.
+    """
+    known, named = await identity.signed_in(), _id(account_id)
+    await current_vestibule().run(
+        lambda unit: administration.erase(unit, known.account.id, named), caller=identity.caller()
+    )
+    return "", 204
+
+
 @blueprint.put("/accounts/<account_id>/roles")
 @tag(["Administration"])
 @administers(recent=True)
@@ -230,6 +246,5 @@ def _place(cursor: str | None, *, searching: bool) -> Place | None:
     except ValueError:
         place = None
     if place is None or (place.term is not None) is not searching:
-        told = FieldError("cursor", "cursor", "Send the `next` of a page before.")
-        raise InvalidFields([told])
+        raise InvalidFields([FieldError("cursor", "cursor", "Send the `next` of a page before.")])
     return place

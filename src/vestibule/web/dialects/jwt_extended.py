@@ -6,7 +6,7 @@ logs out without its token, so its session lives until the token is out of date.
 
 from contextlib import suppress
 
-from quart import Blueprint, Response, json, make_response, request
+from quart import Blueprint, Response, json, make_response
 from quart.typing import ResponseReturnValue
 from quart.wrappers.response import DataBody
 from quart_schema import hide
@@ -26,42 +26,31 @@ from vestibule.sessions.terms import Terms
 from vestibule.tokens.access import Form
 from vestibule.tokens.checks import LEEWAY
 from vestibule.web import cors, guard, identity, reading
-from vestibule.web.answers import Answers, envelope_headers, refusal, speak
+from vestibule.web.answers import Answers, refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import guarding, words
 from vestibule.web.dialects.claims import claim
 from vestibule.web.dialects.guarding import Call, Decorator, Guarded
+from vestibule.web.dialects.jwt_words import (
+    NOT_ACCESS,
+    UNAUTHORIZED,
+    BadHeader,
+    bearer,
+    message,
+    refused,
+)
 
 NAME = "jwt_extended"
 
 _CLAIMS = {"type": "access", "fresh": False}
 _COOKIES = ("access_token_cookie", "refresh_token_cookie")
 _TYPED = 400  # characters of an address or a username
-_NO_TYPE = "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"
-_UNPROCESSABLE = {
-    Why.UNREADABLE: "Not enough segments",
-    Why.UNKNOWN: "Signature verification failed",
-}
-_UNAUTHORIZED = {
-    Why.MISSING: "Missing Authorization Header",
-    Why.EXPIRED: "Token has expired",
-    Why.ENDED: "Token has been revoked",
-}
-
-
-class _BadHeader(Exception):
-    """An `Authorization` header that holds no token of this kind; what the extension says of it."""
-
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
-        self.status = status
-
 
 ANSWERS: Answers = {
     **words.COMMON,
     errors.BadCredentials: (401, "Wrong email or password"),
-    errors.NotSignedIn: (401, _UNAUTHORIZED[Why.MISSING]),
-    errors.TokenRefused: (401, _UNAUTHORIZED[Why.ENDED]),
+    errors.NotSignedIn: (401, UNAUTHORIZED[Why.MISSING]),
+    errors.TokenRefused: (401, UNAUTHORIZED[Why.ENDED]),
 }
 
 
@@ -103,7 +92,7 @@ async def hand_out() -> ResponseReturnValue:
 
 async def log_out() -> ResponseReturnValue:
     """End the session of the token, if one came along that is good for anything."""
-    with suppress(NotSignedIn, _BadHeader):
+    with suppress(NotSignedIn, BadHeader):
         session = (await _held()).known.session
         await current_vestibule().run(
             lambda unit: store.log_out(unit, session), caller=identity.caller()
@@ -136,18 +125,12 @@ async def show_profile() -> ResponseReturnValue:
     return {name: value if isinstance(value, str) else "" for name, value in shown.items()}
 
 
-def message(status: int, _code: str, detail: str, error: VestibuleError | None = None) -> Response:
-    """Return the extension's error: `{"msg": …}`."""
-    response = Response(json.dumps({"msg": detail}), status=status, content_type="application/json")
-    return envelope_headers(response, error)
-
-
 async def _enter(call: Call, asked: Conditions) -> ResponseReturnValue:
     try:
         held = await _held()
         asked.check(held.known)
-    except (NotSignedIn, _BadHeader) as error:
-        return await guard.add_headers(_refused(error))
+    except (NotSignedIn, BadHeader) as error:
+        return await guard.add_headers(refused(error))
     except VestibuleError as error:
         return await guard.add_headers(refusal(error, ANSWERS, message))
     identity.let_in(held.known)
@@ -159,28 +142,13 @@ async def _held() -> Held:
     """Return who holds the token that came along.
 
     Raises:
-        NotSignedIn, _BadHeader: with what the extension would find.
+        NotSignedIn, BadHeader: with what the extension would find.
     """
     await identity.after_the_start()
-    said = ",".join(request.headers.getlist("Authorization"))
-    if not said:
-        raise NotSignedIn(Why.MISSING)
-    scheme, *rest = said.split()
-    if scheme != "Bearer":
-        raise _BadHeader(401, _NO_TYPE)
-    if len(rest) != 1:
-        raise _BadHeader(422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
-    if rest[0].startswith(Purpose.REFRESH):
-        raise _BadHeader(422, "Only non-refresh tokens are allowed")
-    return await presence.holder_of(current_vestibule().means, rest[0], surface=NAME)
-
-
-def _refused(error: NotSignedIn | _BadHeader) -> Response:
-    if isinstance(error, _BadHeader):
-        return message(error.status, NotSignedIn.code, str(error))
-    if error.why in _UNPROCESSABLE:
-        return message(422, error.code, _UNPROCESSABLE[error.why])
-    return message(401, error.code, _UNAUTHORIZED[error.why])
+    token = bearer()
+    if token.startswith(Purpose.REFRESH):
+        raise BadHeader(422, NOT_ACCESS)
+    return await presence.holder_of(current_vestibule().means, token, surface=NAME)
 
 
 async def _renewed(held: Held, answer: Response) -> Response:

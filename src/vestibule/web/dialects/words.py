@@ -1,10 +1,11 @@
 """Reading and refusing as all dialects do, each in its own shape."""
 
 from typing import cast
+from uuid import UUID
 
 from quart import request
 
-from vestibule.accounts import policy
+from vestibule.accounts import policy, queries
 from vestibule.accounts.models import Account
 from vestibule.kernel import errors
 from vestibule.kernel.errors import (
@@ -15,6 +16,7 @@ from vestibule.kernel.errors import (
     VestibuleError,
     WrongMediaType,
 )
+from vestibule.kernel.unit import Unit
 from vestibule.web import reading
 from vestibule.web.answers import Answers
 
@@ -74,6 +76,16 @@ def id_of(account: Account) -> int | str:
     if former is not None and former.isascii() and former.isdecimal():
         return int(former)
     return str(account.id)
+
+
+async def by_id(unit: Unit, shown: int | str) -> Account | None:
+    """Find an account by an id as `id_of` shows it."""
+    if isinstance(shown, str):
+        try:
+            return await queries.by_id(unit, UUID(shown))
+        except ValueError:  # of an older system then
+            pass
+    return await queries.by_external_id(unit, str(shown))
 
 
 def first_of(error: VestibuleError) -> str:
