@@ -34,6 +34,7 @@ _HASHED = re.compile(
 _MIXED = tuple(re.compile(each) for each in ("[a-z]", "[A-Z]", "[0-9]"))
 _FOR_EVER, _ASK_FIRST = "public, max-age=31536000, immutable", "no-cache"
 _PRIVATE = "private, no-cache"
+_OF_NO_KIND = "application/octet-stream"
 _ROUTE = "front end"  # in the log and in numbers
 
 _TYPES = mimetypes.MimeTypes()  # the same on every machine
@@ -131,7 +132,8 @@ class _Files:
         return answer
 
     async def _send(self, name: str) -> Response:
-        kind = _TYPES.guess_type(name)[0] or "application/octet-stream"
+        found, packed = _TYPES.guess_type(name)
+        kind = _OF_NO_KIND if packed or found is None else found
         if kind == "text/html":
             read = (self._root / name).read_bytes
             return await _html((await asyncio.to_thread(read)).decode("utf-8", "replace"))

@@ -44,6 +44,7 @@ FILES = {
     "assets/jquery-20140101.js": "dated()",
     "a file.txt": "with a blank",
     "data": "of no kind",
+    "run.js.gz": "packed",
 }
 
 
@@ -158,6 +159,7 @@ KINDS = {
     "/logo.svg": "image/svg+xml; charset=utf-8",
     "/a%20file.txt": "text/plain; charset=utf-8",
     "/data": "application/octet-stream",
+    "/run.js.gz": "application/octet-stream",
 }
 
 
