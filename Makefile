@@ -16,7 +16,7 @@ run: $(READY)  ## Start the service on http://localhost:8000
 
 test: $(READY)  ## Run the tests, on SQLite and on a PostgreSQL of their own
 	@.ci/services
-	@$(BIN)/pytest -q -n 2 $(WITH)
+	@$(BIN)/pytest -q -n 2 --dist worksteal $(WITH)
 
 cover: WITH = --cov
 cover: test  ## Run the tests, and see that they reach every line that they must (half as slow again)

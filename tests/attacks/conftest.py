@@ -12,6 +12,7 @@ import pytest
 
 from tests.attacks.looking import House, Kept
 from tests.processes import serving
+from vestibule.kernel.settings.dialects import NAMES
 
 PRODUCTION: dict[str, Any] = {  # Any: whatever the settings take
     "mode": "production",
@@ -24,10 +25,16 @@ PRODUCTION: dict[str, Any] = {  # Any: whatever the settings take
 }
 
 
-@pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
-    """The service in production mode, on each database; its letters are kept."""
-    async with House.running(database_url, tmp_path, transport=Kept(), **PRODUCTION) as made:
+@pytest.fixture(params=["", pytest.param(",".join(NAMES), id="dialects", marks=pytest.mark.prove)])
+async def world(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path
+) -> AsyncIterator[House]:
+    """The service in production mode, on each database; its letters are kept.
+
+    With every dialect beside it, too: what one promises its front end changes nothing at `/v1`.
+    """
+    mounted = PRODUCTION | {"dialects": request.param}
+    async with House.running(database_url, tmp_path, transport=Kept(), **mounted) as made:
         yield cast(House, made)
 
 

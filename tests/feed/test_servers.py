@@ -250,17 +250,27 @@ async def test_a_log_out_against_a_refresh_and_who_am_i_leaves_nothing(
         access = {"Authorization": held["Authorization"]}
         await three.everywhere(access)
 
-        async def leave(leaving: int = leaving, access: Presented = access) -> None:
-            await asyncio.sleep(random.uniform(0, 0.01))
+        # Now one of the two comes later, now the other.
+        late = random.uniform(0, 0.01), random.uniform(0, 0.03)
+        later = (late[0], 0.0) if number % 2 else (0.0, late[1])
+
+        async def leave(
+            leaving: int = leaving, access: Presented = access, later: float = later[0]
+        ) -> None:
+            await asyncio.sleep(later)
             await three.leave(leaving, access)
+
+        async def renew(
+            refreshing: int = refreshing, token: str = held["refresh"], later: float = later[1]
+        ) -> httpx.Response:
+            await asyncio.sleep(later)
+            return await three.refresh(refreshing, token)
 
         async def ask(asking: int = asking, access: Presented = access) -> None:
             for _ in range(5):
                 assert await three.who(asking, access) in (200, 401)
 
-        answer, _, _ = await asyncio.gather(
-            three.refresh(refreshing, held["refresh"]), leave(), ask()
-        )
+        answer, _, _ = await asyncio.gather(renew(), leave(), ask())
         tokens = [access]
         if answer.status_code == 200:
             refreshed += 1

@@ -7,6 +7,7 @@ from sqlalchemy import literal, select
 
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.kernel.unit import Unit
 from vestibule.web.answers import problem
 
 
@@ -24,10 +25,13 @@ def blueprint() -> Blueprint:
     async def readyz() -> ResponseReturnValue:
         """Answer 200 while requests can be served, else 503: send them elsewhere."""
         try:
-            async with current_vestibule().unit(reading=True) as unit:
-                await unit.session.execute(select(literal(1)))
+            await current_vestibule().run(_ask, reading=True)
         except DatabaseUnavailable as error:
             return problem(503, error.code, "The database does not answer.", error)
         return {"status": "ok"}
 
     return health
+
+
+async def _ask(unit: Unit) -> None:
+    await unit.session.execute(select(literal(1)))

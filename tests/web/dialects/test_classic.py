@@ -23,6 +23,7 @@ from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import outside, serving
+from tests.web.dialects.conftest import Mounted
 from tests.world import PASSWORD, Client, World
 from vestibule import Settings, current_account
 from vestibule.accounts import administration, queries, site_settings, state
@@ -741,7 +742,7 @@ PEOPLE = {ALICE: ("alice123", "admin"), BOB: ("bob456", "user")}
 
 
 async def test_its_people_move_in_and_speak_with_a_real_server(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, mounted: Mounted
 ) -> None:
     """The article's people and curl calls, over a database as the original leaves it."""
     old = tmp_path / "tutorial.db"
@@ -762,7 +763,7 @@ async def test_its_people_move_in_and_speak_with_a_real_server(
             roles = (number, 3 if role == "admin" else 1)
             tutorial.execute("INSERT INTO user_roles VALUES (?, ?)", roles)
         tutorial.commit()
-    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": NAME}
+    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": mounted(NAME)}
     async with serving(tmp_path, **variables) as served:
         moving = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "vestibule", "accounts", "import", f"sqlite:///{old}"),

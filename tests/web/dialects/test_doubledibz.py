@@ -20,6 +20,7 @@ from tests.attacks.looking import Kept
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import serving
+from tests.web.dialects.conftest import Mounted
 from tests.world import Client, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
@@ -699,7 +700,9 @@ class Script:
         )
 
 
-async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_path: Path) -> None:
+async def test_its_front_end_speaks_with_a_real_server(
+    database_url: str, tmp_path: Path, mounted: Mounted
+) -> None:
     app = tmp_path / "app"
     (app / "static/js").mkdir(parents=True)
     (app / "static/js/main.js").write_text("var page;")
@@ -713,7 +716,7 @@ async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_pa
         '<meta name="csrf-token" content="{{ csrf_token() }}">{% endblock %}'
     )
     command = ("serve", "--port", "0", "--dialect", NAME, "--static", str(app))
-    variables = {"VESTIBULE_DATABASE_URL": database_url}
+    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": mounted(NAME)}
     async with serving(tmp_path, *command, **variables) as served, served.client() as client:
         shown = (await client.get("/")).text
         assert '<script src="/static/js/main.js">' in shown

@@ -18,6 +18,7 @@ from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import outside, serving
+from tests.web.dialects.conftest import Mounted
 from tests.world import PASSWORD, World
 from vestibule import Settings, current_account
 from vestibule.accounts import queries, state
@@ -591,9 +592,11 @@ class Page:
         return answer.is_success
 
 
-async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_path: Path) -> None:
+async def test_its_front_end_speaks_with_a_real_server(
+    database_url: str, tmp_path: Path, mounted: Mounted
+) -> None:
     """The account is made as the page on moving says, with the original's password."""
-    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": NAME}
+    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": mounted(NAME)}
     async with serving(
         tmp_path,
         VESTIBULE_JWT_EXTENDED_RENEWED_BELOW="PT1H",

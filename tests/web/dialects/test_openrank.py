@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any, ClassVar  # Any: claims are JSON
@@ -25,6 +26,7 @@ from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import serving
 from tests.test_cli import Shell
+from tests.web.dialects.conftest import Mounted
 from tests.world import PASSWORD, Client, World
 from vestibule import Settings, current_account
 from vestibule.accounts import queries, state
@@ -774,8 +776,10 @@ async def test_another_sites_page_cannot_use_the_cookie_at_a_hosts_route(host: H
     assert refused(await browser.post("/api/proxies/", headers=evil))[0] == 403
 
 
-async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_path: Path) -> None:
-    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": NAME}
+async def test_its_front_end_speaks_with_a_real_server(
+    database_url: str, tmp_path: Path, mounted: Mounted
+) -> None:
+    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": mounted(NAME)}
     async with serving(tmp_path, **variables) as served, served.client() as client:
         assert served.process.stdout is not None
         said = [await served.process.stdout.readline() for _ in range(4)]
@@ -810,7 +814,7 @@ async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_pa
             assert where == "/"
             bob = claims_of(morsel.value)
             assert (bob["email"], bob["given_name"]) == ("bob@gmail.com", "Bob")
-            assert bob["google_id"] == "bob@gmail.com"
+            assert bob["google_id"] == sha256(b"bob@gmail.com").hexdigest()
         assert client.cookies["user"]
 
 

@@ -19,6 +19,7 @@ from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import Served, serving
+from tests.web.dialects.conftest import Mounted
 from tests.world import NEW_PASSWORD, PASSWORD, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
@@ -611,8 +612,10 @@ class Page:
         self.token = answer.json()["access_token"]
 
 
-async def test_its_front_end_speaks_with_a_real_server(database_url: str, tmp_path: Path) -> None:
-    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": NAME}
+async def test_its_front_end_speaks_with_a_real_server(
+    database_url: str, tmp_path: Path, mounted: Mounted
+) -> None:
+    variables = {"VESTIBULE_DATABASE_URL": database_url, "VESTIBULE_DIALECTS": mounted(NAME)}
     async with serving(tmp_path, **variables) as served, served.client() as client:
         page = Page(served, client)
         assert (await client.get("/api", follow_redirects=True)).json() == {"Hello": "World"}
