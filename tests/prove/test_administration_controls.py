@@ -19,6 +19,7 @@ _SHUT = f"{_TESTS}::test_an_account_that_is_shut_is_out_at_once_until_it_is_open
 _EVERYWHERE = f"{_TESTS}::test_an_account_is_signed_out_everywhere"
 _CURSOR = f"{_TESTS}::test_what_is_no_cursor_or_condition_is_refused_and_runs_nothing"
 _SEARCH = f"{_TESTS}::test_a_search_finds_how_addresses_usernames_and_names_begin"
+_ADMIN = "tests/web/api/test_administration.py::"
 _FIRST = "tests/web/pages/test_first_administrator.py::test_"
 
 CONTROLS = {
@@ -63,7 +64,7 @@ CONTROLS = {
     ),
     "a recent log-in for roles": Control(
         "web/administrators.py",
-        "                _RECENT.check(known)\n",
+        "                RECENT.check(known)\n",
         "                pass\n",
         _ROLES,
     ),
@@ -111,6 +112,24 @@ CONTROLS = {
         "    first.before_request(only_from_here)\n",
         "",
         f"{_FIRST}it_is_for_this_machine_and_its_own_pages",
+    ),
+    "who vouches for an address": Control(
+        "accounts/administration.py",
+        "all_of_it=vouched)",
+        "all_of_it=False)",
+        f"{_ADMIN}test_support_neither_vouches_for_an_address_nor_erases",
+    ),
+    "who erases": Control(
+        "web/api/administration.py",
+        "@administers(all_of_it=True, recent=True)",
+        "@administers(recent=True)",
+        f"{_ADMIN}test_support_neither_vouches_for_an_address_nor_erases",
+    ),
+    "a recent log-in to shut or open": Control(
+        "web/api/administration.py",
+        "        RECENT.check(known)\n",
+        "        pass\n",
+        f"{_ADMIN}test_an_account_is_erased_in_whichever_state_after_a_recent_log_in",
     ),
     "cursors of the same list": Control(
         "web/api/administration.py",

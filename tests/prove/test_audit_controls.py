@@ -21,7 +21,7 @@ CONTROLS = {
         f"{_LOG}::test_nobody_sees_what_happened_to_others",
     ),
     "who reads all of it": Control(
-        "web/api/administration.py",
+        "web/api/oversight.py",
         "@administers(all_of_it=True)\n@validate_querystring(AuditQuery)",
         "@administers()\n@validate_querystring(AuditQuery)",
         "tests/audit/test_reading.py::test_the_log_is_for_whoever_has_every_power",

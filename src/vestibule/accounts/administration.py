@@ -15,11 +15,13 @@ from vestibule.accounts.profile import Changes
 from vestibule.accounts.signup import open_account
 from vestibule.audit import log
 from vestibule.audit.events import Event
+from vestibule.courier import outbox
 from vestibule.kernel.errors import (
     BeyondPowers,
     FieldError,
     IdentifierMissing,
     InvalidFields,
+    LetterUnknown,
     RoleUnknown,
     UsernameTaken,
 )
@@ -42,7 +44,7 @@ class Opening(TypedDict, total=False):
 
 
 async def create(unit: Unit, by: UUID, wanted: Opening, *, roles: Collection[str] = ()) -> Account:
-    """Open an account at once, for somebody else.
+    """Open an account at once, for somebody else. Only `admin` vouches for an address.
 
     Raises:
         IdentifierMissing, InvalidAddress, InvalidUsername, WeakPassword: what was typed.
@@ -65,7 +67,8 @@ async def create(unit: Unit, by: UUID, wanted: Opening, *, roles: Collection[str
         await breaches.check(unit, str(password))
         await unit.pause()
         hashed = await unit.passwords.hash(str(password))
-    holder = await powers.administrator(unit, by)
+    vouched = bool(wanted.get("email_verified", False))
+    holder = await powers.administrator(unit, by, all_of_it=vouched)
     await _check_roles(unit, holder, roles)
     opening = Wanted(
         password_hash=hashed,
@@ -73,7 +76,7 @@ async def create(unit: Unit, by: UUID, wanted: Opening, *, roles: Collection[str
         given_name=wanted.get("given_name"),
         family_name=wanted.get("family_name"),
     )
-    proved = address is not None and wanted.get("email_verified", False)
+    proved = address is not None and vouched
     account = await open_account(unit, opening, address=address, proved=proved, by=by)
     for role in sorted(set(roles) - {USER}):
         await grants.grant(unit, account.id, role, by=by)
@@ -139,6 +142,19 @@ async def erase(unit: Unit, by: UUID, account_id: UUID) -> None:
     """
     account = await powers.over(unit, by, account_id)
     await closing.erase_now(unit, [account], by=by)
+
+
+async def retry_letter(unit: Unit, by: UUID, letter_id: UUID) -> None:
+    """Send a letter again that was given up; that is for `admin` alone.
+
+    Raises:
+        LetterUnknown: none was, or it is out of date.
+        NotSignedIn, RoleRequired: they were shut, or demoted, meanwhile.
+    """
+    await powers.administrator(unit, by, all_of_it=True)
+    if not await outbox.retry(unit, letter_id):
+        raise LetterUnknown
+    await log.record(unit, Event.LETTER_RETRIED, actor_id=by, about=str(letter_id))
 
 
 async def _check_roles(unit: Unit, holder: Account, roles: Collection[str]) -> None:

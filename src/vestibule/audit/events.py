@@ -7,6 +7,7 @@ class Event(StrEnum):
     SIGN_UP_ASKED = "sign_up.asked"
     SIGN_UP_LETTER_ASKED = "sign_up.letter_asked"
     LETTER_WITHHELD = "letter.withheld"
+    LETTER_RETRIED = "letter.retried"
     ACCOUNT_OPENED = "account.opened"
     ACCOUNT_MOVED_IN = "account.moved_in"
     ACCOUNT_CHANGED = "account.changed"

@@ -11,7 +11,7 @@ from vestibule.web.access import Guarded, signed_in
 from vestibule.web.conditions import Conditions
 
 View = Callable[..., Any]  # Any: a view returns what Quart takes
-_RECENT = Conditions.of(None, any_of=(), scope=None, verified=False, recent=True)
+RECENT = Conditions.of(None, any_of=(), scope=None, verified=False, recent=True)
 
 
 def administers(*, all_of_it: bool = False, recent: bool = False) -> Callable[[View], Guarded]:
@@ -33,7 +33,7 @@ def administers(*, all_of_it: bool = False, recent: bool = False) -> Callable[[V
             settings = current_vestibule().settings
             powers.check(settings, known.account.roles, all_of_it=all_of_it)
             if recent:
-                _RECENT.check(known)
+                RECENT.check(known)
             return await view(*args, **named)
 
         return guarded

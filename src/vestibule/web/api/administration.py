@@ -1,4 +1,4 @@
-"""Looking after other people's accounts, and after letters."""
+"""Looking after other people's accounts."""
 
 from typing import cast
 from uuid import UUID
@@ -9,27 +9,20 @@ from quart_schema import tag, validate_querystring, validate_request, validate_r
 from vestibule.accounts import administration, directory, queries
 from vestibule.accounts.directory import Place
 from vestibule.accounts.profile import Changes
-from vestibule.audit import reading as audit
-from vestibule.courier import outbox
 from vestibule.extension import current_vestibule
-from vestibule.kernel.errors import AccountUnknown, FieldError, InvalidFields, LetterUnknown
+from vestibule.kernel.errors import AccountUnknown, FieldError, InvalidFields
 from vestibule.kernel.unit import Unit
 from vestibule.web import identity, reading
-from vestibule.web.administrators import administers
-from vestibule.web.api import cursors
+from vestibule.web.administrators import RECENT, administers
 from vestibule.web.api.administration_models import (
     AccountsAnswer,
     AccountsQuery,
     AmendBody,
     EndedAnswer,
-    LetterOnItsWay,
-    LettersAnswer,
-    LettersQuery,
     ManagedAccountAnswer,
     OpeningBody,
     RolesBody,
 )
-from vestibule.web.api.audit_models import AuditAnswer, AuditQuery, EntryAnswer
 
 blueprint = Blueprint("administration", __name__, url_prefix="/admin")
 
@@ -71,7 +64,8 @@ async def list_accounts(query_args: AccountsQuery) -> AccountsAnswer:
 async def create_account(data: OpeningBody) -> tuple[ManagedAccountAnswer, int]:
     """Open an account for somebody
 
-    At once, without a letter. Roles beyond one's own powers cannot be given. Wants a recent log-in.
+    At once, without a letter. Roles beyond one's own powers cannot be given; only `admin` vouches
+    for an address. Wants a recent log-in.
     """
     known = await identity.signed_in()
     wanted = cast(administration.Opening, data.model_dump(exclude={"roles", "password"}))
@@ -106,11 +100,14 @@ async def change_account(account_id: str, data: AmendBody) -> ManagedAccountAnsw
     """Change an account, shut it, or open it again
 
     A JSON merge patch, as for `/me`. Nobody shuts their own. An account that is shut has no
-    sessions, and nobody logs in to it. Its address is its owner's to change.
+    sessions, and nobody logs in to it; to shut or open one wants a recent log-in. Its address is
+    its owner's to change.
     """
     known, named = await identity.signed_in(), _id(account_id)
     given = data.model_dump(exclude_unset=True)
     state = given.pop("state", None)
+    if state is not None:
+        RECENT.check(known)
     account = await current_vestibule().run(
         lambda unit: administration.amend(
             unit, known.account.id, named, cast(Changes, given), state=state
@@ -122,12 +119,13 @@ async def change_account(account_id: str, data: AmendBody) -> ManagedAccountAnsw
 
 @blueprint.delete("/accounts/<account_id>")
 @tag(["Administration"])
-@administers(recent=True)
+@administers(all_of_it=True, recent=True)
 @reading.takes_no_fields
 async def erase_account(account_id: str) -> tuple[str, int]:
     """Erase an account
 
-    At once and for good; the audit log keeps ids. Not one's own. Wants a recent log-in.
+    At once and for good; the audit log keeps ids. Not one's own. For `admin` alone, and wants a
+    recent log-in.
     """
     known, named = await identity.signed_in(), _id(account_id)
     await current_vestibule().run(
@@ -171,64 +169,6 @@ async def end_sessions(account_id: str) -> EndedAnswer:
         caller=identity.caller(),
     )
     return EndedAnswer(ended=ended)
-
-
-@blueprint.get("/letters")
-@tag(["Administration"])
-@administers(all_of_it=True)
-@validate_querystring(LettersQuery)
-@validate_response(LettersAnswer)
-async def list_letters(query_args: LettersQuery) -> LettersAnswer:
-    """List letters, without what they say
-
-    Newest first; `next` is the cursor of the next page.
-    """
-    before, most = cursors.read(query_args.cursor), query_args.limit + 1
-    found = await current_vestibule().run(
-        lambda unit: outbox.page(unit, state=query_args.state, before=before, most=most),
-        reading=True,
-    )
-    shown, next_ = cursors.cut(found, query_args.limit)
-    return LettersAnswer(letters=[LetterOnItsWay.of(each) for each in shown], next=next_)
-
-
-@blueprint.post("/letters/<letter_id>/retry")
-@tag(["Administration"])
-@administers(all_of_it=True)
-@reading.takes_no_fields
-async def retry_letter(letter_id: str) -> tuple[str, int]:
-    """Send a letter again that was given up
-
-    While it is not out of date.
-    """
-    try:
-        named = UUID(letter_id)
-    except ValueError:
-        raise LetterUnknown from None
-    if not await current_vestibule().run(lambda unit: outbox.retry(unit, named)):
-        raise LetterUnknown
-    return "", 204
-
-
-@blueprint.get("/audit")
-@tag(["Administration"])
-@administers(all_of_it=True)
-@validate_querystring(AuditQuery)
-@validate_response(AuditAnswer)
-async def list_audit(query_args: AuditQuery) -> AuditAnswer:
-    """List what happened
-
-    Newest first; `account` and `event` narrow it. What is known of people may have been erased.
-    """
-    asked, before = query_args, cursors.read(query_args.cursor)
-    found = await current_vestibule().run(
-        lambda unit: audit.page(
-            unit, account_id=asked.account, event=asked.event, before=before, most=asked.limit + 1
-        ),
-        reading=True,
-    )
-    shown, next_ = cursors.cut(found, asked.limit)
-    return AuditAnswer(entries=[EntryAnswer.of(each) for each in shown], next=next_)
 
 
 def _id(text: str) -> UUID:

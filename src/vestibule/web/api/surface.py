@@ -21,6 +21,7 @@ from vestibule.web.api import (
     confirmation,
     identities,
     oauth,
+    oversight,
     passwords,
     sessions,
     tokens,
@@ -130,6 +131,7 @@ def blueprint() -> Blueprint:
     api.register_blueprint(audit.blueprint)
     api.register_blueprint(verification.blueprint)
     api.register_blueprint(administration.blueprint)
+    api.register_blueprint(oversight.blueprint)
     guard.protect(api)
     api.after_request(cors.open_to_listed_origins)
     api.before_request(reading.receive)
