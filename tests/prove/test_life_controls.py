@@ -390,6 +390,12 @@ CONTROLS |= {
         "section.owner.is_not(None)",
         f"{_CLOSING}::test_an_export_holds_what_is_stored_and_no_secret",
     ),
+    "to whom the letters of an export went": Control(
+        "accounts/export.py",
+        ' if names.address(each["recipient"]).key == account.email_key]',
+        "]",
+        f"{_CLOSING}::test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_address",
+    ),
     "whose entries an export holds": Control(
         "accounts/export.py",
         "        .where(Entry.account_id == account_id)\n",

@@ -218,3 +218,28 @@ async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> Non
     said = json.dumps(told)
     for secret in (key, ada.cookies["vestibule"], "argon2", "digest", "hash", "payload", "nonce"):
         assert secret not in said
+
+
+async def test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_address(
+    world: World,
+) -> None:
+    taken = "bob@example.org"
+    await world.member(taken)
+    told = []
+    for name, wanted in (("eve", taken), ("pat", "nobody@example.org")):
+        asking = await world.member(f"{name}@example.org")
+        assert (await asking.post("/v1/me/email", json={"email": wanted})).status_code == 202
+        export = (await asking.get("/v1/me/export")).json()
+        [wish] = [each for each in export["proofs"] if each["purpose"] == "address_change"]
+        assert wish["address"] == wanted
+        kinds = {
+            section: [
+                [each[key] for key in ("kind", "purpose", "event", "state") if key in each]
+                for each in export[section]
+            ]
+            for section in ("letters", "proofs", "audit")
+        }
+        assert wanted not in json.dumps(export["letters"])
+        told.append(kinds)
+    assert told[0] == told[1]
+    assert told[0]["letters"] == [["address_change_asked", "queued"]]
