@@ -84,7 +84,7 @@ CONTROLS = {
     "sign-ups of whoever is erased": Control(
         "accounts/closing.py",
         "        delete(Challenge).where("
-        "Challenge.email_key.in_(called), Challenge.account_id.is_(None)),\n",
+        "Challenge.email_key.in_(theirs), Challenge.account_id.is_(None)),\n",
         "",
         f"{_TESTS}::test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner",
     ),

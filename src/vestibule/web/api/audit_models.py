@@ -60,7 +60,7 @@ class EntryAnswer(BaseModel):
     about: str | None
     address: str | None
     user_agent: str | None
-    identifier: str | None = Field(description="What was typed, where it was an address.")
+    identifier: str | None = Field(description="The address that it names, folded.")
 
     @classmethod
     def of(cls, told: Told) -> Self:
