@@ -16,6 +16,7 @@ _AT_ONCE = f"{_TESTS}::test_administrators_who_demote_or_shut_each_other_at_once
 _AGAIN = f"{_TESTS}::test_a_flow_asks_again_who_is_an_administrator"
 _ROLES = f"{_TESTS}::test_roles_are_given_and_taken_and_count_at_the_next_request"
 _SHUT = f"{_TESTS}::test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again"
+_KEPT = f"{_TESTS}::test_who_closes_an_account_does_not_keep_it_from_being_shut"
 _EVERYWHERE = f"{_TESTS}::test_an_account_is_signed_out_everywhere"
 _CURSOR = f"{_TESTS}::test_what_is_no_cursor_or_condition_is_refused_and_runs_nothing"
 _SEARCH = f"{_TESTS}::test_a_search_finds_how_addresses_usernames_and_names_begin"
@@ -72,6 +73,18 @@ CONTROLS = {
         "Event.ACCOUNT_DISABLED, account_id=account_id, actor_id=by",
         "Event.ACCOUNT_DISABLED, account_id=account_id",
         _SHUT,
+    ),
+    "who ended its sessions": Control(
+        "accounts/state.py", 'reason="disabled", by=by', 'reason="disabled"', _SHUT
+    ),
+    "accounts that are closing": Control(
+        "accounts/state.py", '("active", "closing"), "disabled"', '("active",), "disabled"', _KEPT
+    ),
+    "the way back of one that is shut": Control(
+        "accounts/state.py",
+        "    await proofs.void(unit, account_id, Proof.KEEP)\n",
+        "",
+        _KEPT,
     ),
     "whom one may erase": Control(
         "accounts/administration.py",

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tests.attacks.looking import every_value
+from tests.web.api.test_closing import closed, erased, keep
 from tests.world import PASSWORD, Client, World
 from vestibule.accounts import administration, state
 from vestibule.accounts.models import Account
@@ -276,6 +277,26 @@ async def test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again(
         ("account.disabled", await id_of(root)),
         ("account.enabled", await id_of(root)),
     ]
+    again = world.browser()
+    await again.log_in()
+    seen = (await again.get("/v1/me/audit")).json()["entries"]
+    assert [each["by_another"] for each in seen if each["event"] == "sessions.ended"] == [True]
+
+
+async def test_who_closes_an_account_does_not_keep_it_from_being_shut(world: World) -> None:
+    root, ada = await administrator(world), await world.member()
+    path = f"{ACCOUNTS}/{await id_of(ada)}"
+    former = await closed(world, ada)
+    shut = await root.patch(path, json={"state": "disabled"})
+    assert (shut.status_code, shut.json()["state"]) == (200, "disabled")
+    assert await keep(world.browser(), former) == 400
+    assert (await root.patch(path, json={"state": "active"})).json()["state"] == "active"
+    await ada.log_in()
+    await closed(world, ada)
+    assert await keep(world.browser(), former) == 400, "it is worth nothing ever after"
+    assert (await root.patch(path, json={"state": "disabled"})).status_code == 200
+    world.clock.move(timedelta(days=14))
+    assert await erased(world) == 0
 
 
 async def test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner(world: World) -> None:
