@@ -86,6 +86,24 @@ CONTROLS = {
         "",
         _KEPT,
     ),
+    "the last administrator": Control(
+        "accounts/closing.py",
+        "    await powers.may_leave(unit, account)\n",
+        "",
+        f"{_TESTS}::test_the_last_administrator_does_not_close_their_account",
+    ),
+    "administrators who are shut": Control(
+        "accounts/powers.py",
+        'Grant.role == ADMIN, Account.state == "active", Account.id',
+        "Grant.role == ADMIN, Account.id",
+        f"{_TESTS}::test_the_last_administrator_does_not_close_their_account",
+    ),
+    "administrators who go one after the other": Control(
+        "accounts/powers.py",
+        "    await unit.session.execute(administrators.with_for_update(key_share=True))\n",
+        "",
+        f"{_TESTS}::test_of_administrators_who_close_their_accounts_at_once_one_stays",
+    ),
     "whom one may erase": Control(
         "accounts/administration.py",
         "    account = await powers.over(unit, by, account_id)\n"

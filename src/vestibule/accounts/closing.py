@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, union, update
 
-from vestibule.accounts import challenges, ending, holding, proofs
+from vestibule.accounts import challenges, ending, holding, powers, proofs
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.proofs import Proof
@@ -31,11 +31,13 @@ async def close(unit: Unit, *, caller: SignedIn) -> datetime:
 
     Raises:
         NotSignedIn: the account was shut, or the session ended, meanwhile.
+        NotOneself: nobody else is an administrator.
     """
     if not await holding.holds(unit, caller):
         raise NotSignedIn
     account = await holding.hold(unit, caller.account.id)
     assert account is not None, "it is held"
+    await powers.may_leave(unit, account)
     closes_at = unit.now + unit.settings.closing_grace
     await _turn(unit, account, state="closing", closes_at=closes_at)
     await log.record(

@@ -524,6 +524,32 @@ async def test_administrators_who_erase_each_other_at_once_leave_one(world: Worl
         assert len(left) == 1
 
 
+async def test_the_last_administrator_does_not_close_their_account(world: World) -> None:
+    root, other = await administrator(world), await administrator(world, "two@example.org")
+    shut = f"{ACCOUNTS}/{await id_of(other)}"
+    assert (await root.patch(shut, json={"state": "disabled"})).status_code == 200
+    assert_refuses(await root.delete("/v1/me"), 403, "not_oneself")
+    assert (await root.get("/v1/me")).status_code == 200
+    assert (await root.patch(shut, json={"state": "active"})).status_code == 200
+    assert (await root.delete("/v1/me")).status_code == 200
+    await other.log_in("two@example.org")
+    assert_refuses(await other.delete("/v1/me"), 403, "not_oneself")
+
+
+async def test_of_administrators_who_close_their_accounts_at_once_one_stays(world: World) -> None:
+    emails = ("one@example.org", "two@example.org", "three@example.org")
+    for email in emails:
+        await administrator(world, email)
+    for _ in range(8):
+        clients = [world.browser() for _ in emails]
+        for client, email in zip(clients, emails, strict=True):
+            assert (await client.log_in(email)).status_code == 200
+        answers = await asyncio.gather(*(client.delete("/v1/me") for client in clients))
+        assert sorted(each.status_code for each in answers) == [200, 200, 403]
+        async with world.vestibule.unit() as unit:
+            await unit.session.execute(update(Account).values(state="active", closes_at=None))
+
+
 @pytest.mark.attack("A-057")
 async def test_a_flow_asks_again_who_is_an_administrator(world: World) -> None:
     """As for one who was demoted, or shut, between the guard and the change."""
