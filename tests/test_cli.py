@@ -541,7 +541,7 @@ def test_a_role_that_there_is_not_is_told_with_those_that_there_are(shell: Shell
     assert said == "Error: there is no role admn, but admin, editor, user"
 
 
-def test_an_account_that_its_owner_closes_is_opened_again_and_not_disabled(on_each: Shell) -> None:
+def test_an_account_that_its_owner_closes_is_opened_again_or_disabled(on_each: Shell) -> None:
     _open(on_each, "ada")
 
     async def close() -> None:
@@ -551,10 +551,12 @@ def test_an_account_that_its_owner_closes_is_opened_again_and_not_disabled(on_ea
         await vestibule.stop()
 
     run(close())
-    assert on_each.fails("accounts", "disable", "ada") == "Error: ada is closing, and stays so"
     assert "closing" in on_each.works("accounts", "show", "ada")
     assert on_each.works("accounts", "enable", "ada") == "ada is active\n"
     assert "closing" not in on_each.works("accounts", "show", "ada")
+    run(close())
+    assert on_each.works("accounts", "disable", "ada") == "ada is disabled\n"
+    assert on_each.works("accounts", "disable", "ada") == "ada is disabled already\n"
 
 
 # --- courier ---

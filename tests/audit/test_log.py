@@ -92,6 +92,19 @@ async def test_what_somebody_else_did_says_so_and_not_who(world: World) -> None:
     assert by not in (await ada.get("/v1/me/audit")).text
 
 
+async def test_from_where_somebody_else_came_is_nobodys_to_know(world: World) -> None:
+    ada, _ = await world.member(), await world.member("root@example.org")
+    await world.give("root@example.org", "admin")
+    root = world.browser(address="203.0.113.9", **{"User-Agent": "An office"})
+    assert (await root.log_in("root@example.org")).status_code == 200
+    path = f"/v1/admin/accounts/{(await ada.get('/v1/me')).json()['id']}"
+    assert (await root.patch(path, json={"given_name": "Augusta"})).status_code == 200
+    [first, *_] = (await history(ada))["entries"]
+    assert (first["event"], first["by_another"]) == ("account.changed", True)
+    assert (first["address"], first["user_agent"]) == (None, None)
+    assert "203.0.113.9" not in (await ada.get("/v1/me/audit")).text
+
+
 async def test_it_is_read_page_by_page(world: World) -> None:
     ada = await world.member()
     for _ in range(4):

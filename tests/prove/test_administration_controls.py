@@ -16,6 +16,7 @@ _AT_ONCE = f"{_TESTS}::test_administrators_who_demote_or_shut_each_other_at_once
 _AGAIN = f"{_TESTS}::test_a_flow_asks_again_who_is_an_administrator"
 _ROLES = f"{_TESTS}::test_roles_are_given_and_taken_and_count_at_the_next_request"
 _SHUT = f"{_TESTS}::test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again"
+_KEPT = f"{_TESTS}::test_who_closes_an_account_does_not_keep_it_from_being_shut"
 _EVERYWHERE = f"{_TESTS}::test_an_account_is_signed_out_everywhere"
 _CURSOR = f"{_TESTS}::test_what_is_no_cursor_or_condition_is_refused_and_runs_nothing"
 _SEARCH = f"{_TESTS}::test_a_search_finds_how_addresses_usernames_and_names_begin"
@@ -74,6 +75,36 @@ CONTROLS = {
         "Event.ACCOUNT_DISABLED, account_id=account_id",
         _SHUT,
     ),
+    "who ended its sessions": Control(
+        "accounts/state.py", 'reason="disabled", by=by', 'reason="disabled"', _SHUT
+    ),
+    "accounts that are closing": Control(
+        "accounts/state.py", '("active", "closing"), "disabled"', '("active",), "disabled"', _KEPT
+    ),
+    "the way back of one that is shut": Control(
+        "accounts/state.py",
+        "    await proofs.void(unit, account_id, Proof.KEEP)\n",
+        "",
+        _KEPT,
+    ),
+    "the last administrator": Control(
+        "accounts/closing.py",
+        "    await powers.may_leave(unit, account)\n",
+        "",
+        f"{_TESTS}::test_the_last_administrator_does_not_close_their_account",
+    ),
+    "administrators who are shut": Control(
+        "accounts/powers.py",
+        'Grant.role == ADMIN, Account.state == "active", Account.id',
+        "Grant.role == ADMIN, Account.id",
+        f"{_TESTS}::test_the_last_administrator_does_not_close_their_account",
+    ),
+    "administrators who go one after the other": Control(
+        "accounts/powers.py",
+        "    await unit.session.execute(administrators.with_for_update(key_share=True))\n",
+        "",
+        f"{_TESTS}::test_of_administrators_who_close_their_accounts_at_once_one_stays",
+    ),
     "whom one may erase": Control(
         "accounts/administration.py",
         "    account = await powers.over(unit, by, account_id)\n"
@@ -85,7 +116,7 @@ CONTROLS = {
     "sign-ups of whoever is erased": Control(
         "accounts/closing.py",
         "        delete(Challenge).where("
-        "Challenge.email_key.in_(called), Challenge.account_id.is_(None)),\n",
+        "Challenge.email_key.in_(theirs), Challenge.account_id.is_(None)),\n",
         "",
         f"{_TESTS}::test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner",
     ),

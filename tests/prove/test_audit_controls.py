@@ -32,6 +32,18 @@ CONTROLS = {
         "False",
         f"{_LOG}::test_what_somebody_else_did_says_so_and_not_who",
     ),
+    "from where somebody else came": Control(
+        "web/api/audit_models.py",
+        "address=None if by_another else told.address,",
+        "address=told.address,",
+        f"{_LOG}::test_from_where_somebody_else_came_is_nobodys_to_know",
+    ),
+    "the browser of somebody else": Control(
+        "web/api/audit_models.py",
+        "user_agent=None if by_another else told.user_agent,",
+        "user_agent=told.user_agent,",
+        f"{_LOG}::test_from_where_somebody_else_came_is_nobodys_to_know",
+    ),
     "how old an entry becomes": Control(
         "audit/retention.py",
         " - timedelta(seconds=seconds) - _MARGIN",

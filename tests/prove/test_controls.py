@@ -127,20 +127,21 @@ CONTROLS = {
     ),
     "the sessions of an account that is shut": Control(
         "accounts/state.py",
-        '    await store.end_all(unit, account_id, reason="disabled")\n',
+        '    await store.end_all(unit, account_id, reason="disabled", by=by)\n',
         "",
         "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
     ),
     "the account before its sessions": Control(
         "accounts/state.py",
-        '    if not await _turn(unit, account_id, "active", "disabled"):\n'
+        '    if not await _turn(unit, account_id, ("active", "closing"), "disabled"):\n'
         "        return False\n"
         "    await log.record(unit, Event.ACCOUNT_DISABLED, account_id=account_id, actor_id=by)\n"
         "    await ending.void_open(unit, account_id)\n"
-        '    await store.end_all(unit, account_id, reason="disabled")\n'
+        "    await proofs.void(unit, account_id, Proof.KEEP)\n"
+        '    await store.end_all(unit, account_id, reason="disabled", by=by)\n'
         "    return True\n",
         '    await store.end_all(unit, account_id, reason="disabled")\n'
-        '    return await _turn(unit, account_id, "active", "disabled")\n',
+        '    return await _turn(unit, account_id, ("active", "closing"), "disabled")\n',
         "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
     ),
     "the size of a batch": Control(

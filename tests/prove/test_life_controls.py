@@ -24,6 +24,10 @@ _BACK = f"{_ADDRESS}::test_the_former_address_takes_the_account_back"
 _SHUT = f"{_ADDRESS}::test_an_account_that_was_disabled_is_not_taken_back"
 _CLOSING = "tests/web/api/test_closing.py"
 _ERASED = f"{_CLOSING}::test_erasure_leaves_nothing_but_ids_in_the_audit_log"
+_SPELLINGS = f"{_CLOSING}::test_erasure_finds_every_spelling_of_every_address_that_was_proved"
+_NEVER_PROVED = (
+    f"{_CLOSING}::test_erasing_what_was_never_proved_leaves_what_the_owner_of_the_mailbox_began"
+)
 _HERS = "tests/attacks/test_life.py"
 
 CONTROLS = {
@@ -368,15 +372,48 @@ CONTROLS |= {
     ),
     "details that name an address": Control(
         "accounts/closing.py",
-        "        delete(Detail).where(Detail.identifier.in_(called)),\n",
+        "        delete(Detail).where(Detail.identifier.in_(theirs)),\n",
         "",
         _ERASED,
     ),
     "letters to an address": Control(
         "accounts/closing.py",
-        "        delete(Letter).where(Letter.recipient.in_(called)),\n",
+        "        delete(Letter).where(Letter.recipient_key.in_(theirs)),\n",
         "",
         _ERASED,
+    ),
+    "spellings in the audit log": Control(
+        "audit/log.py", "_cut(folded(identifier))", "_cut(identifier)", _SPELLINGS
+    ),
+    "spellings of recipients": Control(
+        "courier/outbox.py", "folded(draft.recipient)", "draft.recipient", _SPELLINGS
+    ),
+    "addresses that an account had": Control(
+        "accounts/closing.py", "union(present, former)", "present", _SPELLINGS
+    ),
+    "addresses that are another's by now": Control(
+        "accounts/closing.py",
+        "known.difference((await unit.session.scalars(others)).all())",
+        "known",
+        f"{_CLOSING}::test_erasure_leaves_what_a_former_address_is_to_who_has_it_by_now",
+    ),
+    "addresses that were never proved": Control(
+        "accounts/closing.py",
+        "where(Account.id.in_(ids), proved)",
+        "where(Account.id.in_(ids))",
+        _NEVER_PROVED,
+    ),
+    "entries of a sign-up that opened an account": Control(
+        "accounts/signup.py",
+        "asked = partial(log.record, unit, account_id=account_id, identifier=address.typed)",
+        "asked = partial(log.record, unit, identifier=address.typed)",
+        _NEVER_PROVED,
+    ),
+    "the key of counts": Control(
+        "throttle/counters.py",
+        'unit.seals.mac("counter", key.encode()).hex()',
+        "key",
+        f"{_CLOSING}::test_counts_are_kept_under_a_key",
     ),
     "how many are erased at once": Control(
         "accounts/closing.py",
@@ -389,6 +426,12 @@ CONTROLS |= {
         "section.owner == account_id",
         "section.owner.is_not(None)",
         f"{_CLOSING}::test_an_export_holds_what_is_stored_and_no_secret",
+    ),
+    "to whom the letters of an export went": Control(
+        "accounts/export.py",
+        ' if names.address(each["recipient"]).key == account.email_key]',
+        "]",
+        f"{_CLOSING}::test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_address",
     ),
     "whose entries an export holds": Control(
         "accounts/export.py",

@@ -151,13 +151,14 @@ async def _change(unit: Unit, challenge: Challenge, caller: SignedIn | None) -> 
         await refuse(unit, challenge)
     first_proof = held.email_verified_at is None
     await ending.void_open(unit, held.id)
+    former = held.email_key if held.email_verified_at else None
     if not first_proof:
         await _tell_former(unit, held, "address_changed")
     account = await write(unit, held, Address(challenge.address, challenge.email_key))
     if first_proof:  # whoever opened it may have waited inside
         own = caller.session.id if caller else None
         await ending.end_everything(unit, account.id, reason="address_proved", but=own)
-    await log.record(unit, Event.ADDRESS_CHANGED, account_id=account.id)
+    await log.record(unit, Event.ADDRESS_CHANGED, account_id=account.id, identifier=former)
     return account
 
 

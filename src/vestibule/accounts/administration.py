@@ -18,7 +18,6 @@ from vestibule.audit.events import Event
 from vestibule.courier import outbox
 from vestibule.kernel.errors import (
     BeyondPowers,
-    FieldError,
     IdentifierMissing,
     InvalidFields,
     LetterUnknown,
@@ -90,7 +89,7 @@ async def amend(
     """Change what an account says of its owner, and shut it or open it again.
 
     Raises:
-        InvalidFields, InvalidUsername, UsernameTaken: as for its owner; or it cannot be turned.
+        InvalidFields, InvalidUsername, UsernameTaken: as for its owner.
         What `powers.over` raises; NotOneself where an administrator would shut themself.
     """
     if wrong := profile.wrong_fields(changes):
@@ -188,5 +187,4 @@ async def _write(unit: Unit, account: Account, changes: Changes) -> None:
 
 async def _turn(unit: Unit, account: Account, wanted: str, *, by: UUID) -> None:
     turn = state.disable if wanted == "disabled" else state.enable
-    if not await turn(unit, account.id, by=by):
-        raise InvalidFields([FieldError("state", "not_possible", f"It is {account.state}.")])
+    await turn(unit, account.id, by=by)

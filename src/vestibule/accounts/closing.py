@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select, union, update
 
-from vestibule.accounts import challenges, ending, holding, proofs
+from vestibule.accounts import challenges, ending, holding, powers, proofs
 from vestibule.accounts.models import Account, Challenge
 from vestibule.accounts.names import Address
 from vestibule.accounts.proofs import Proof
@@ -31,11 +31,13 @@ async def close(unit: Unit, *, caller: SignedIn) -> datetime:
 
     Raises:
         NotSignedIn: the account was shut, or the session ended, meanwhile.
+        NotOneself: nobody else is an administrator.
     """
     if not await holding.holds(unit, caller):
         raise NotSignedIn
     account = await holding.hold(unit, caller.account.id)
     assert account is not None, "it is held"
+    await powers.may_leave(unit, account)
     closes_at = unit.now + unit.settings.closing_grace
     await _turn(unit, account, state="closing", closes_at=closes_at)
     await log.record(
@@ -108,26 +110,44 @@ async def erase_now(unit: Unit, found: Sequence[Account], *, by: UUID | None = N
         by: the administrator who does it.
     """
     ids = [account.id for account in found]
-    called = {
-        name
-        for account in found
-        for name in (account.email, account.email_key, account.username, account.username_key)
-        if name is not None
-    }
+    theirs = await _addresses(unit, ids)
     about = select(Entry.id).where(or_(Entry.account_id.in_(ids), Entry.actor_id.in_(ids)))
     for erasing in (
         delete(Detail).where(Detail.entry_id.in_(about)),
-        delete(Detail).where(Detail.identifier.in_(called)),
-        # Those that were written before anybody knew whose the address is.
-        delete(Letter).where(Letter.recipient.in_(called)),
+        delete(Detail).where(Detail.identifier.in_(theirs)),
+        # Those that were written while nobody knew whose the address is.
+        delete(Letter).where(Letter.recipient_key.in_(theirs)),
         # Sign-ups; what else is open is of an account, and goes with it.
-        delete(Challenge).where(Challenge.email_key.in_(called), Challenge.account_id.is_(None)),
+        delete(Challenge).where(Challenge.email_key.in_(theirs), Challenge.account_id.is_(None)),
         delete(Account).where(Account.id.in_(ids)),  # and with it what refers to it
     ):
         await unit.session.execute(erasing.execution_options(synchronize_session=False))
     for account_id in ids:
         unit.forget(Fact.ACCOUNT, account_id)
         await log.record(unit, Event.ACCOUNT_ERASED, account_id=account_id, actor_id=by)
+
+
+async def _addresses(unit: Unit, ids: Sequence[UUID]) -> set[str]:
+    """The keys of all addresses that these accounts have proved, but one that is another's by now.
+
+    One that was never proved may be a stranger's: what names it and no account is not theirs.
+    """
+    proved = Account.email_verified_at.is_not(None)
+    present = select(Account.email_key).where(Account.id.in_(ids), proved)
+    former = (
+        select(Detail.identifier)
+        .join(Entry, Entry.id == Detail.entry_id)
+        .where(
+            Entry.account_id.in_(ids),
+            Entry.event.in_((Event.ADDRESS_CHANGED, Event.ADDRESS_UNDONE)),
+            Detail.identifier.is_not(None),
+        )
+    )
+    known = {key for key in await unit.session.scalars(union(present, former)) if key}
+    others = select(Account.email_key).where(
+        Account.email_key.in_(known), Account.id.not_in(ids), proved
+    )
+    return known.difference((await unit.session.scalars(others)).all())
 
 
 async def _turn(unit: Unit, account: Account, **values: object) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from vestibule.accounts import names
 from vestibule.accounts.models import Account, Challenge, Identity
 from vestibule.accounts.queries import SignedIn
 from vestibule.api_keys.models import ApiKey
@@ -66,18 +67,6 @@ SECTIONS = {
         Identity.account_id,
         (Identity.issuer, Identity.subject, Identity.email, Identity.linked_at),
     ),
-    "letters": Section(
-        Letter.account_id,
-        (
-            Letter.id,
-            Letter.kind,
-            Letter.recipient,
-            Letter.state,
-            Letter.created_at,
-            Letter.sent_at,
-            Letter.expires_at,
-        ),
-    ),
     "proofs": Section(
         Challenge.account_id,
         (
@@ -105,6 +94,15 @@ _ACCOUNT = (
     Account.created_at,
     Account.updated_at,
 )
+_LETTERS = (
+    Letter.id,
+    Letter.kind,
+    Letter.recipient,
+    Letter.state,
+    Letter.created_at,
+    Letter.sent_at,
+    Letter.expires_at,
+)
 _AUDIT = (
     Entry.id,
     Entry.at,
@@ -124,6 +122,7 @@ async def everything_about(unit: Unit, *, caller: SignedIn) -> dict[str, Any]:
     told: dict[str, Any] = {"exported_at": _json(unit.now), "account": account}
     for name, section in SECTIONS.items():
         told[name] = await _rows(unit, section.columns, section.owner == account_id)
+    told["letters"] = await _letters(unit, caller.account)
     told["audit"] = await _audit(unit, account_id)
     return told
 
@@ -131,6 +130,16 @@ async def everything_about(unit: Unit, *, caller: SignedIn) -> dict[str, Any]:
 async def _rows(unit: Unit, columns: Sequence[Column], owned: ColumnElement[bool]) -> Rows:
     found = await unit.session.execute(select(*columns).where(owned).order_by(columns[0]))
     return [_told(columns, row) for row in found]
+
+
+async def _letters(unit: Unit, account: Account) -> Rows:
+    """Letters to the proved address. One to an address that is only wished for is posted where
+    nobody has it: whoever saw theirs would learn whether somebody has.
+    """
+    if account.email_verified_at is None:
+        return []
+    found = await _rows(unit, _LETTERS, Letter.account_id == account.id)
+    return [each for each in found if names.address(each["recipient"]).key == account.email_key]
 
 
 async def _audit(unit: Unit, account_id: UUID) -> Rows:

@@ -2,7 +2,8 @@
 
 One's own roles bound it: `admin` has every power, a role of `VESTIBULE_SUPPORT_ROLES` has its own.
 Nobody reaches an account with a role beyond one's powers, and nobody changes what they themselves
-may. So whoever has done something as an administrator is one afterwards: there is always one left.
+may. So whoever has done something as an administrator is one afterwards, and the last one does not
+close their account: there is always one left.
 """
 
 from collections.abc import Collection
@@ -20,7 +21,7 @@ from vestibule.kernel.errors import (
 )
 from vestibule.kernel.settings import Settings
 from vestibule.kernel.unit import Unit
-from vestibule.roles.models import USER
+from vestibule.roles.models import USER, Grant, Role
 
 ADMIN = "admin"
 
@@ -81,6 +82,28 @@ async def over(unit: Unit, by: UUID, account_id: UUID, *, oneself: bool = False)
     if not cover(holder, account.roles):
         raise BeyondPowers
     return account
+
+
+async def may_leave(unit: Unit, account: Account) -> None:
+    """Refuse to let the last active administrator go, whose account the caller's unit holds.
+
+    Of several who go at once, the next looks when the first is done.
+
+    Raises:
+        NotOneself
+    """
+    await unit.session.refresh(account, ["granted"])
+    if ADMIN not in account.roles:
+        return
+    administrators = select(Role.name).where(Role.name == ADMIN)
+    await unit.session.execute(administrators.with_for_update(key_share=True))
+    others = (
+        select(Grant.account_id)
+        .join(Account, Account.id == Grant.account_id)
+        .where(Grant.role == ADMIN, Account.state == "active", Account.id != account.id)
+    )
+    if await unit.session.scalar(others.limit(1)) is None:
+        raise NotOneself
 
 
 def _still(unit: Unit, holder: Account | None) -> Account:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from sqlalchemy import func
@@ -62,11 +63,10 @@ async def forget_password(
     may_write = await counters.admits(unit, LETTERS, address.key, whose=whose)
     account = await queries.by_email_key(unit, address.key)
     account_id = account.id if account else None
-    await log.record(
-        unit, Event.PASSWORD_FORGOTTEN, account_id=account_id, identifier=address.typed
-    )
+    asked = partial(log.record, unit, account_id=account_id, identifier=address.typed)
+    await asked(Event.PASSWORD_FORGOTTEN)
     if not may_write:  # the last letter goes on working
-        await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
+        await asked(Event.LETTER_WITHHELD)
         return
     await write_letter(unit, address, account, page=page, lifetime=lifetime)
 

@@ -1,20 +1,20 @@
 """Signing up: asking for an account, which opens once its address is proved."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
-from vestibule.accounts import breaches, challenges, names, policy, queries
-from vestibule.accounts.challenges import Keys, Wanted
+from vestibule.accounts import breaches, challenges, names, policy, queries, sign_up_letter
+from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
 from vestibule.accounts.policy import Rule
 from vestibule.audit import log
 from vestibule.audit.events import Event
-from vestibule.courier import letters, outbox
-from vestibule.courier.letters import Draft
+from vestibule.courier import outbox
 from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, UsernameTaken
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
@@ -81,18 +81,23 @@ async def sign_up(
     if open_now and account is None and await _username_taken(unit, wanted):
         raise UsernameTaken
     owner = None if account else await queries.by_email_key(unit, address.key)
+    account_id = account.id if account else None
     handle, keys = await challenges.ask(
         unit,
         address,
         wanted,
-        account_id=account.id if account else None,
+        account_id=account_id,
         link=Purpose.CLICK if click else Purpose.LINK,
     )
-    await log.record(unit, Event.SIGN_UP_ASKED, identifier=address.typed)
+    asked = partial(log.record, unit, account_id=account_id, identifier=address.typed)
+    await asked(Event.SIGN_UP_ASKED)
     if may_write:
-        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner, page=click))
+        draft = sign_up_letter.draft(
+            unit, address.typed, keys, owner=owner, opened=account_id, page=click
+        )
+        await outbox.post(unit, draft)
     else:
-        await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
+        await asked(Event.LETTER_WITHHELD)
     return SignedUp(account, handle)
 
 
@@ -130,17 +135,20 @@ async def send_again(unit: Unit, handle: str) -> None:
     if challenge is None:
         return
     whose = Whose(identifier=challenge.address)
+    opened, address = challenge.account_id, challenge.address
+    asked = partial(log.record, unit, account_id=opened, identifier=address)
     if not await counters.admits(unit, LETTERS, challenge.email_key, whose=whose):
-        await log.record(unit, Event.SIGN_UP_LETTER_ASKED, identifier=challenge.address)
-        await log.record(unit, Event.LETTER_WITHHELD, identifier=challenge.address)
+        await asked(Event.SIGN_UP_LETTER_ASKED)
+        await asked(Event.LETTER_WITHHELD)
         return
     keys = await challenges.ask_again(unit, challenge)
     owner = await queries.by_email_key(unit, challenge.email_key)
     if owner is not None and owner.id == challenge.account_id and keys is not None:
         owner = None  # theirs is the account that this sign-up opened and still has to prove
-    await log.record(unit, Event.SIGN_UP_LETTER_ASKED, identifier=challenge.address)
+    await asked(Event.SIGN_UP_LETTER_ASKED)
     if owner is not None or keys is not None:
-        await outbox.post(unit, _letter(unit, challenge.address, keys, owner=owner))
+        draft = sign_up_letter.draft(unit, address, keys, owner=owner, opened=opened)
+        await outbox.post(unit, draft)
 
 
 async def _prepare(unit: Unit, person: Person, rule: Rule) -> tuple[Address | None, Wanted]:
@@ -221,30 +229,3 @@ async def _username_taken(unit: Unit, wanted: Wanted) -> bool:
         return False
     key = names.username(wanted.username)
     return await queries.by_username_key(unit, key) is not None
-
-
-def _letter(
-    unit: Unit, to: str, keys: Keys | None, *, owner: Account | None, page: str | None = None
-) -> Draft:
-    """The proof for an address that is free, and for one that is not, a word to its owner."""
-    if keys is None or (owner is not None and owner.email is not None):
-        stored = owner.email if owner is not None and owner.email is not None else to
-        return letters.already_registered(to=stored, now=unit.now, caller=unit.caller)
-    expires_at = unit.now + unit.settings.sign_up_lifetime
-    if page is not None:
-        return letters.activate_account(
-            to=to,
-            link=page.replace("{token}", keys.token),
-            asked_at=unit.now,
-            caller=unit.caller,
-            expires_at=expires_at,
-        )
-    return letters.prove_address(
-        unit.settings,
-        to=to,
-        token=keys.token,
-        code=keys.code,
-        asked_at=unit.now,
-        caller=unit.caller,
-        expires_at=expires_at,
-    )

@@ -34,6 +34,7 @@ async def undo_change(unit: Unit, *, token: str) -> Account:
     await proofs.void(unit, held.id, Proof.UNDO, since=challenge.created_at)
     await ending.void_open(unit, held.id)
     former = Address(challenge.address, challenge.email_key)
+    until_now = held.email_key if held.email_verified_at else None
     account = await address.write(
         unit,
         held,
@@ -45,6 +46,6 @@ async def undo_change(unit: Unit, *, token: str) -> Account:
     )
     await ending.end_everything(unit, account.id, reason="address_undone")
     await ending.remove_identities(unit, account.id)
-    await log.record(unit, Event.ADDRESS_UNDONE, account_id=account.id)
+    await log.record(unit, Event.ADDRESS_UNDONE, account_id=account.id, identifier=until_now)
     await resetting.write_letter(unit, former, account)
     return account

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, Table, insert, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vestibule.audit.events import Event
+from vestibule.kernel.addresses import folded
 from vestibule.kernel.database import Base
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.unit import Unit
@@ -64,7 +65,8 @@ async def record(
     Args:
         actor_id: the account that did it to another's.
         about: the id of the role or API key that it concerns.
-        identifier: what the caller called the account, where no account is known.
+        identifier: an address that it names, in any spelling: the key is kept. What the caller
+            called the account, or which one it had.
     """
     entry, detail = _rows(unit, event, account_id, session_id, identifier)
     unit.insert(_ENTRIES, entry | {"actor_id": actor_id, "about": about})
@@ -107,7 +109,7 @@ def _rows(
         "entry_id": entry_id,
         "address": unit.caller.address,
         "user_agent": _cut(unit.caller.user_agent),
-        "identifier": _cut(identifier),
+        "identifier": None if identifier is None else _cut(folded(identifier)),
     }
 
 

@@ -37,24 +37,33 @@ def prove_address(
     asked_at: datetime,
     caller: Caller,
     expires_at: datetime,
+    account_id: UUID | None = None,
 ) -> Draft:
     """The letter of a sign-up: a link, a code, and from where it was asked for."""
     template = settings.link_sign_up or f"{settings.base_url}/verify-email?token={{token}}"
     return Draft(
         kind="prove_address",
         recipient=to,
+        account_id=account_id,
         expires_at=expires_at,
         words=origin(asked_at, caller) | {"link": template.replace("{token}", token), "code": code},
     )
 
 
 def activate_account(
-    *, to: str, link: str, asked_at: datetime, caller: Caller, expires_at: datetime
+    *,
+    to: str,
+    link: str,
+    asked_at: datetime,
+    caller: Caller,
+    expires_at: datetime,
+    account_id: UUID | None = None,
 ) -> Draft:
     """The letter of a sign-up at a surface where its link is enough: that, and who asked for it."""
     return Draft(
         kind="activate_account",
         recipient=to,
+        account_id=account_id,
         expires_at=expires_at,
         words=origin(asked_at, caller) | {"link": link},
     )

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 
 from vestibule.courier.letters import Draft
 from vestibule.courier.models import Letter, State
+from vestibule.kernel.addresses import folded
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.removal import remove
 from vestibule.kernel.seal import Seals
@@ -53,6 +54,7 @@ async def post(unit: Unit, draft: Draft) -> UUID:
             kind=draft.kind,
             account_id=draft.account_id,
             recipient=draft.recipient,
+            recipient_key=folded(draft.recipient),
             payload=unit.seals.seal(_SEAL, json.dumps(said).encode(), row=letter_id.bytes),
             state=State.QUEUED,
             attempts=0,

@@ -18,7 +18,7 @@ class Count:
 
     @property
     def digest(self) -> bytes:
-        """What stands for the key: addresses do not lie about, and keys of any length fit."""
+        """What stands for the key: keys of any length fit."""
         return sha256(self.key.encode()).digest()
 
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tests.attacks.looking import every_value
+from tests.web.api.test_closing import closed, erased, keep
 from tests.world import PASSWORD, Client, World
 from vestibule.accounts import administration, state
 from vestibule.accounts.models import Account
@@ -276,6 +277,26 @@ async def test_an_account_that_is_shut_is_out_at_once_until_it_is_opened_again(
         ("account.disabled", await id_of(root)),
         ("account.enabled", await id_of(root)),
     ]
+    again = world.browser()
+    await again.log_in()
+    seen = (await again.get("/v1/me/audit")).json()["entries"]
+    assert [each["by_another"] for each in seen if each["event"] == "sessions.ended"] == [True]
+
+
+async def test_who_closes_an_account_does_not_keep_it_from_being_shut(world: World) -> None:
+    root, ada = await administrator(world), await world.member()
+    path = f"{ACCOUNTS}/{await id_of(ada)}"
+    former = await closed(world, ada)
+    shut = await root.patch(path, json={"state": "disabled"})
+    assert (shut.status_code, shut.json()["state"]) == (200, "disabled")
+    assert await keep(world.browser(), former) == 400
+    assert (await root.patch(path, json={"state": "active"})).json()["state"] == "active"
+    await ada.log_in()
+    await closed(world, ada)
+    assert await keep(world.browser(), former) == 400, "it is worth nothing ever after"
+    assert (await root.patch(path, json={"state": "disabled"})).status_code == 200
+    world.clock.move(timedelta(days=14))
+    assert await erased(world) == 0
 
 
 async def test_an_account_is_erased_at_once_and_nothing_tells_of_its_owner(world: World) -> None:
@@ -521,6 +542,32 @@ async def test_administrators_who_erase_each_other_at_once_leave_one(world: Worl
         assert sorted(each.status_code for each in answers) == [204, 401]
         left = await world.rows(select(Account.email).where(Account.email.in_(emails)))
         assert len(left) == 1
+
+
+async def test_the_last_administrator_does_not_close_their_account(world: World) -> None:
+    root, other = await administrator(world), await administrator(world, "two@example.org")
+    shut = f"{ACCOUNTS}/{await id_of(other)}"
+    assert (await root.patch(shut, json={"state": "disabled"})).status_code == 200
+    assert_refuses(await root.delete("/v1/me"), 403, "not_oneself")
+    assert (await root.get("/v1/me")).status_code == 200
+    assert (await root.patch(shut, json={"state": "active"})).status_code == 200
+    assert (await root.delete("/v1/me")).status_code == 200
+    await other.log_in("two@example.org")
+    assert_refuses(await other.delete("/v1/me"), 403, "not_oneself")
+
+
+async def test_of_administrators_who_close_their_accounts_at_once_one_stays(world: World) -> None:
+    emails = ("one@example.org", "two@example.org", "three@example.org")
+    for email in emails:
+        await administrator(world, email)
+    for _ in range(8):
+        clients = [world.browser() for _ in emails]
+        for client, email in zip(clients, emails, strict=True):
+            assert (await client.log_in(email)).status_code == 200
+        answers = await asyncio.gather(*(client.delete("/v1/me") for client in clients))
+        assert sorted(each.status_code for each in answers) == [200, 200, 403]
+        async with world.vestibule.unit() as unit:
+            await unit.session.execute(update(Account).values(state="active", closes_at=None))
 
 
 @pytest.mark.attack("A-057")

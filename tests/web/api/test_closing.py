@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from tests.world import PASSWORD, Client, Mail, World
 from vestibule.accounts import closing, state
 from vestibule.accounts.closing import close
 from vestibule.accounts.models import Account
-from vestibule.audit.log import Entry
+from vestibule.audit.log import Detail, Entry
+from vestibule.courier.models import Letter
 from vestibule.kernel.errors import NotSignedIn
 from vestibule.pruning import prune
+from vestibule.throttle.counters import Counter
 
 FORTNIGHT = timedelta(days=14)
 
@@ -160,6 +163,77 @@ async def test_erasure_leaves_nothing_but_ids_in_the_audit_log(world: World) -> 
     assert (await bob.log_in("bob@example.org")).status_code == 200, "others stay"
 
 
+async def test_erasure_finds_every_spelling_of_every_address_that_was_proved(world: World) -> None:
+    stranger = world.browser(address="203.0.113.77")
+    await stranger.forget("ADA@example.org")  # before anybody has it
+    ada = await world.member("First@Example.org")
+    await changed(world, ada, "ada@example.org")
+    await stranger.log_in("FIRST@example.org", "a guess")
+    await stranger.forget("first@example.org")
+    await stranger.sign_up("fIRST@example.org")
+    await closed(world, ada)
+    world.clock.move(FORTNIGHT)
+    assert await erased(world) == 1
+    told = b"ada@example.org", b"first@example.org", b"203.0.113."
+    for column, value in await every_value(world):
+        for each in told:
+            assert each not in value.lower(), column
+
+
+async def test_erasure_leaves_what_a_former_address_is_to_who_has_it_by_now(world: World) -> None:
+    ada = await world.member("first@example.org")
+    await changed(world, ada, "ada@example.org")
+    bob = await world.member("first@example.org", password="the password of somebody else")
+    await world.browser().sign_up("First@example.org")
+    kept = await world.rows(select(Letter.id).where(Letter.kind == "already_registered"))
+    await closed(world, ada)
+    world.clock.move(timedelta(days=13))
+    await bob.log_in("first@example.org", "the password of somebody else")
+    asked = select(Entry.id).join(Detail).where(Detail.identifier == "first@example.org")
+    about_bob = asked.where(Entry.event == "sign_up.asked")
+    before = await world.rows(about_bob)
+    world.clock.move(timedelta(days=1))
+    assert await erased(world) == 1
+    assert len(await world.rows(select(Letter.id).where(Letter.id == kept[0].id))) == 1
+    assert len(before) == 3
+    assert await world.rows(about_bob) == before
+
+
+async def test_erasing_what_was_never_proved_leaves_what_the_owner_of_the_mailbox_began(
+    database_url: str, tmp_path: Path
+) -> None:
+    grace = timedelta(hours=1)
+    async with World.running(
+        database_url, tmp_path, login_before_proof=True, closing_grace=grace
+    ) as world:
+        eve = world.browser(address="203.0.113.66")
+        assert (await eve.sign_up()).status_code in {201, 202}
+        assert await opened(world, eve, PASSWORD) == [200]
+        assert (await eve.delete("/v1/me")).status_code == 200
+        owner = world.browser(address="203.0.113.7")
+        handle = (await owner.sign_up()).json()["sign_up"]
+        world.clock.move(grace)
+        assert await erased(world) == 1
+        assert await world.rows(select(Letter.kind)) == [("already_registered",)]
+        assert {each for (each,) in await world.rows(select(Detail.address))} == {
+            "203.0.113.7",
+            None,
+        }
+        again = await owner.post("/v1/accounts/verification/letters", json={"sign_up": handle})
+        assert again.status_code == 202
+        code = (await world.mails(ADA))[-1].code
+        assert (await owner.prove(sign_up=handle, code=code)).status_code == 200
+
+
+async def test_counts_are_kept_under_a_key(world: World) -> None:
+    await world.browser().log_in("ada@example.org", "a guess")
+    await world.browser().forget()
+    counted = {bytes(each) for (each,) in await world.rows(select(Counter.key_digest))}
+    assert counted
+    for each in (ADA, f"email {ADA}", "127.0.0.1"):
+        assert sha256(each.encode()).digest() not in counted
+
+
 async def test_many_are_erased_in_small_steps_and_nobody_else(world: World) -> None:
     for name in ("one", "two", "three", "stays"):
         client = world.browser()
@@ -218,3 +292,28 @@ async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> Non
     said = json.dumps(told)
     for secret in (key, ada.cookies["vestibule"], "argon2", "digest", "hash", "payload", "nonce"):
         assert secret not in said
+
+
+async def test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_address(
+    world: World,
+) -> None:
+    taken = "bob@example.org"
+    await world.member(taken)
+    told = []
+    for name, wanted in (("eve", taken), ("pat", "nobody@example.org")):
+        asking = await world.member(f"{name}@example.org")
+        assert (await asking.post("/v1/me/email", json={"email": wanted})).status_code == 202
+        export = (await asking.get("/v1/me/export")).json()
+        [wish] = [each for each in export["proofs"] if each["purpose"] == "address_change"]
+        assert wish["address"] == wanted
+        kinds = {
+            section: [
+                [each[key] for key in ("kind", "purpose", "event", "state") if key in each]
+                for each in export[section]
+            ]
+            for section in ("letters", "proofs", "audit")
+        }
+        assert wanted not in json.dumps(export["letters"])
+        told.append(kinds)
+    assert told[0] == told[1]
+    assert told[0]["letters"] == [["address_change_asked", "queued"]]

@@ -98,7 +98,8 @@ class BeyondPowers(VestibuleError):
 
 
 class NotOneself(VestibuleError):
-    """Nobody disables, deletes or demotes themself, and nobody raises themself."""
+    """Nobody disables, deletes or demotes themself, and nobody raises themself; the last
+    administrator does not close their account."""
 
     code = "not_oneself"
 

@@ -19,20 +19,23 @@ class HappenedAnswer(BaseModel):
     session_id: str | None
     by_another: bool = Field(description="An administrator did it.")
     about: str | None = Field(description="The role, or the id of the API key.")
-    address: str | None = Field(description="From where, as far as the network tells.")
+    address: str | None = Field(
+        description="From where, as far as the network tells; null where it was another."
+    )
     user_agent: str | None
 
     @classmethod
     def of(cls, told: Told) -> Self:
+        by_another = told.actor_id not in (None, told.account_id)
         return cls(
             id=str(told.id),
             at=told.at,
             event=told.event,
             session_id=_text(told.session_id),
-            by_another=told.actor_id not in (None, told.account_id),
+            by_another=by_another,
             about=told.about,
-            address=told.address,
-            user_agent=told.user_agent,
+            address=None if by_another else told.address,
+            user_agent=None if by_another else told.user_agent,
         )
 
 
@@ -60,7 +63,7 @@ class EntryAnswer(BaseModel):
     about: str | None
     address: str | None
     user_agent: str | None
-    identifier: str | None = Field(description="What was typed, where it was an address.")
+    identifier: str | None = Field(description="The address that it names, folded.")
 
     @classmethod
     def of(cls, told: Told) -> Self:

@@ -23,6 +23,8 @@ async def close_account() -> ClosingAnswer:
 
     Wants a recent log-in. Every session and API key ends. A letter tells how to keep the account;
     at `closes_at` it is erased with all that is stored about its owner.
+
+    The last administrator cannot close theirs.
     """
     known = await identity.signed_in()
     closes_at = await current_vestibule().run(

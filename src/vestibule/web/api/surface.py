@@ -70,7 +70,7 @@ ANSWERS: Answers = {
     errors.AddressNotProved: (403, "This is for accounts with a proved e-mail address."),
     errors.RoleRequired: (403, "This is for accounts with another role."),
     errors.BeyondPowers: (403, "This takes powers, or gives powers, that you do not have."),
-    errors.NotOneself: (403, "Another administrator has to do this to your account."),
+    errors.NotOneself: (403, "It takes another administrator."),
     errors.ScopeRequired: (403, "This is for who has the scope that it asks for."),
     errors.ReauthenticationRequired: (
         403,
