@@ -99,6 +99,11 @@ async def test_production_goes_where_the_settings_allow_it(theirs: Range) -> Non
     assert await fetch(Client(allowed=[LOOPBACK]), theirs.url) == b"hello"
 
 
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+async def test_a_port_that_there_is_not_is_unreachable(port: int) -> None:
+    assert await refused(Client(allowed=None), f"http://127.0.0.1:{port}/x")
+
+
 async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(theirs: Range) -> None:
     """A name that leads elsewhere the next moment is asked for once, and leads nowhere else."""
     asked = []

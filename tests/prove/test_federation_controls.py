@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
 
 _TESTS = "tests/federation/test_attacks.py"
 _WRONG = f"{_TESTS}::test_an_id_token_that_is_not_for_this_signs_nobody_in"
+_ODD = "tests/federation/test_odd_answers.py"
 _KEYS = "tests/federation/test_keys_and_times.py"
 
 CONTROLS = {
@@ -109,7 +110,7 @@ CONTROLS = {
     ),
     "its nonce": Control(
         "federation/id_tokens.py",
-        "if not isinstance(told, str) or not compare_digest(told.encode(), nonce.encode()):",
+        "if not isinstance(told, str) or not compare_digest(_bytes(told), _bytes(nonce)):",
         "if False:",
         f"{_TESTS}::test_an_id_token_of_another_sign_in_is_refused",
     ),
@@ -130,6 +131,36 @@ CONTROLS = {
         "not 0 < len(found) <= _SUBJECT",
         "False",
         _WRONG,
+    ),
+    "a subject that every database takes": Control(
+        "federation/id_tokens.py",
+        "if not found.isascii() or not found.isprintable():",
+        "if False:",
+        f"{_ODD}::test_a_subject_is_printable_ascii_of_at_most_255",
+    ),
+    "a nonce of any signs": Control(
+        "federation/id_tokens.py",
+        'errors="surrogatepass"',
+        'errors="strict"',
+        f"{_ODD}::test_a_claim_of_any_shape_is_a_failure_of_the_provider",
+    ),
+    "a number that every database takes": Control(
+        "federation/github.py",
+        "not 0 < number <= _HIGHEST",
+        "number <= 0",
+        f"{_ODD}::test_somebody_of_github_is_a_number_that_can_be",
+    ),
+    "an endpoint that is a URL": Control(
+        "federation/discovery.py",
+        "if not isinstance(value, str) or not _PLAIN.fullmatch(value):",
+        "if not isinstance(value, str):",
+        f"{_ODD}::test_an_endpoint_that_is_no_url_is_never_asked",
+    ),
+    "a port that there is": Control(
+        "kernel/client.py",
+        "if not 0 < port <= _LAST_PORT:",
+        "if False:",
+        "tests/kernel/test_client.py::test_a_port_that_there_is_not_is_unreachable",
     ),
     "whom more is told of": Control(
         "federation/openid.py",

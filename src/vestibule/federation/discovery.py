@@ -1,6 +1,7 @@
 """What OpenID providers publish of themselves: read seldom, and by one request at a time."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ _REST = timedelta(minutes=1)  # between two looks for a key that is not there
 _AFTER_FAILURE = timedelta(seconds=5)  # until somebody tries again
 _MOST_KEYS = 50
 _WEAKEST_RSA = 2048  # bits
+_PLAIN = re.compile(r"[!-~]{1,2000}")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -149,13 +151,15 @@ def _age(means: Means, then: datetime | None) -> timedelta | None:
 
 
 def _is_url(value: object) -> bool:
-    if not isinstance(value, str) or not value.isascii():
+    if not isinstance(value, str) or not _PLAIN.fullmatch(value):
         return False
     try:
         parts = urlsplit(value)
+        port = parts.port  # refuses one that is none
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return whole and "@" not in parts.netloc
 
 
 def _matching(published: Published, kid: str | None, algorithm: str) -> tuple[PublicKey, ...]:
