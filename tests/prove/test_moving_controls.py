@@ -66,9 +66,33 @@ CONTROLS = {
     ),
     "addresses that are proved only where that is known": Control(
         "moving/people.py",
-        '    return _is_true(_value(row, reading, "verified"))',
-        "    return True",
+        'return _known("verified", lacks, said=values.is_since(_value(row, reading, "verified")))',
+        "return True",
         _TOLD,
+    ),
+    "words for yes": Control(
+        "moving/people.py",
+        "    return said is True\n",
+        "    return said is not False\n",
+        f"{_MOVING}::test_only_a_word_for_yes_lets_anybody_in",
+    ),
+    "times before all others": Control(
+        "moving/values.py",
+        "return found.timestamp() > 0",
+        "return True",
+        f"{_MOVING}::test_only_a_word_for_yes_lets_anybody_in",
+    ),
+    "columns of late lines": Control(
+        "moving/sources.py",
+        "        for row in self._rows():  #",
+        "        for row in islice(self._rows(), PAGE):  #",
+        f"{_MOVING}::test_a_column_that_only_a_late_line_has_counts",
+    ),
+    "what one may be called": Control(
+        "moving/people.py",
+        "if text and not _RULES[of](text):",
+        "if False:",
+        f"{_MOVING}::test_what_nobody_could_choose_is_left_out_and_told",
     ),
     "files with hashes, for their owner alone": Control(
         "moving/departure.py", "os.O_WRONLY, 0o600)", "os.O_WRONLY, 0o644)", _OUT

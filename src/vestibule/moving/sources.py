@@ -69,7 +69,7 @@ class OfFile:
 
     async def columns(self) -> Sequence[str]:
         found: dict[str, None] = {}
-        for row in islice(self._rows(), PAGE):
+        for row in self._rows():  # a line may hold what none before it does
             found |= dict.fromkeys(row.values)
         return list(found)
 
