@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar  # Any: rows of another system
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.moving.hashes import SALT, made_from, made_twice_from
 from tests.processes import outside
@@ -503,3 +503,27 @@ def test_an_account_that_lets_nobody_in_costs_what_it_did_before(
         assert (await world.client().log_in("ada", NEW_PASSWORD)).status_code == 401
 
     visit(look)
+
+
+@pytest.mark.attack("A-048")
+def test_a_hash_that_is_none_is_a_wrong_password_whoever_asks(
+    shell: Shell, visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It may stand there since it came in by another way than ours."""
+    broken = ["~scrypt:sha1:16384:8:1~c2FsdA~" + "A" * 86, "~", "~pbkdf2~~", "~x:1~~", "$argon2id$"]
+    people = [{"id": each, "username": f"person{each}"} for each in range(len(broken))]
+    shell.works("accounts", "import", lines(tmp_path / "people.jsonl", people))
+
+    async def breaking(world: World) -> None:
+        async with world.vestibule.unit() as unit:
+            for number, hashed in enumerate(broken):
+                theirs = update(Account).where(Account.external_id == str(number))
+                await unit.session.execute(theirs.values(password_hash=hashed))
+
+    async def knock(world: World) -> list[int]:
+        names = [f"{who}{number}" for who in ("person", "nobody") for number in range(len(broken))]
+        return [(await world.client().log_in(name)).status_code for name in names]
+
+    visit(breaking)
+    assert visit(knock) == [401] * 2 * len(broken)
+    assert "pbkdf2" in shell.works("accounts", "formats")

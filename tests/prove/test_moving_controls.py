@@ -28,6 +28,18 @@ CONTROLS = {
     "what a foreign hash looks like": Control(
         "kernel/foreign.py", "        if not right:\n", "        if False:\n", _NONE
     ),
+    "a label that says what the hash does": Control(
+        "kernel/foreign.py", "int(found[1]) == doublings >= _LEAST_DOUBLINGS", "True", _NONE
+    ),
+    "costs that are numbers": Control(
+        "kernel/foreign.py", "if not all(map(_NUMBER.fullmatch, rest)):", "if False:", _NONE
+    ),
+    "a decoy for what can be checked alone": Control(
+        "accounts/disguise.py",
+        "    except foreign.Unreadable:\n        return None\n",
+        "    except ZeroDivisionError:\n        return None\n",
+        f"{_MOVING}::test_a_hash_that_is_none_is_a_wrong_password_whoever_asks",
+    ),
     "the salt of double hashes": Control(
         "kernel/foreign.py",
         "any(made) and not (found.first == HMAC and not double_hash_salt)",
