@@ -61,6 +61,18 @@ async def test_what_is_told_in_any_shape_is_left_out(house: House, name: str) ->
 
 
 @pytest.mark.fault("F-25")
+async def test_a_picture_is_one_that_somebody_could_choose_here(house: House) -> None:
+    urls = ["javascript:alert(1)", "https://a@b.test/", "https://a.test/')", 'https://a.test/"x']
+    for number, url in enumerate([*urls, "https://", "https://a.test/ü.png?s=1"]):
+        for name, field in (("op1", "picture"), ("github", "avatar_url")):
+            ada = house.browser()
+            told: dict[str, Any] = {field: url, "id": number + 1}
+            assert (await house.sign_in(ada, str(number), name, **told)).status_code == 303
+            kept = ((await house.who(ada)) or {})["picture"]
+            assert kept == (url if url.endswith("s=1") else None), (name, url)
+
+
+@pytest.mark.fault("F-25")
 async def test_somebody_of_github_is_a_number_that_can_be(house: House) -> None:
     numbers: list[object] = [2**63, 10**4000, -1, 0, "7", 7.0, NUL, [], None]
     for number in numbers:

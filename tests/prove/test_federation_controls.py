@@ -163,6 +163,12 @@ CONTROLS = {
         "if False:",
         "tests/kernel/test_client.py::test_a_port_that_there_is_not_is_unreachable",
     ),
+    "a picture that one could choose": Control(
+        "federation/openid.py",
+        "found and profile.is_picture(found)",
+        "found",
+        f"{_ODD}::test_a_picture_is_one_that_somebody_could_choose_here",
+    ),
     "whom more is told of": Control(
         "federation/openid.py",
         'if found.get("sub") != said["sub"]:',
