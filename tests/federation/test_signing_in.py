@@ -256,6 +256,21 @@ async def test_the_password_still_works_beside_an_identity(house: House) -> None
     assert (await house.world.mails("ada@example.org"))[-1].subject.endswith("with Op1")
 
 
+async def test_a_sign_in_takes_the_place_of_the_session_that_the_browser_had(
+    house: House,
+) -> None:
+    bob, other = house.browser(), house.browser()
+    for name in ("7", "8"):  # their own anew, and another's
+        await house.sign_in(bob, "7")
+        former = dict(bob.cookies)["vestibule"]
+        await house.sign_in(other, "7")
+        assert (await house.sign_in(bob, name)).status_code == 303
+        left = house.world.client(Cookie=f"vestibule={former}")
+        assert (await left.get("/v1/me")).status_code == 401
+        assert await house.who(bob) is not None
+        assert await house.who(other) is not None, "a browser ends its own alone"
+
+
 async def test_an_address_that_nobody_vouches_for_is_proved_by_letter(house: House) -> None:
     bob = house.browser()
     await house.sign_in(bob, "7", "op2", **VERIFIED)

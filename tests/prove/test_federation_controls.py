@@ -237,6 +237,13 @@ CONTROLS = {
         "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
         "tests/federation/test_signing_in.py::test_a_native_app_sends_an_id_token_once",
     ),
+    "the session that a browser had before": Control(
+        "federation/admission.py",
+        "        await login.replace(unit, instead_of)\n",
+        "        pass\n",
+        "tests/federation/test_signing_in.py::"
+        "test_a_sign_in_takes_the_place_of_the_session_that_the_browser_had",
+    ),
     "the last way in": Control(
         "federation/identities.py",
         "        raise LastWayIn\n",

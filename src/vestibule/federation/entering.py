@@ -28,6 +28,7 @@ async def enter(
     kind: Kind,
     caller: Caller,
     remember: bool = False,
+    instead_of: SignedIn | None = None,
     terms: Terms | None = None,
 ) -> LoggedIn:
     """As `admission.enter`, in a unit of its own.
@@ -45,6 +46,7 @@ async def enter(
             intent=intent,
             kind=kind,
             remember=remember,
+            instead_of=instead_of,
             terms=terms,
         )
 
