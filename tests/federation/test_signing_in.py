@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any  # Any: claims
 
 import pytest
+from sqlalchemy import select
 
 from tests.federation.conftest import OURS, House, opened
 from tests.federation.provider import CLIENT, SECRET, query
 from tests.world import PASSWORD, World
+from vestibule.accounts import address
+from vestibule.accounts.models import Account
 from vestibule.federation.choose import Providers
+from vestibule.kernel.errors import DatabaseUnavailable
 
 VERIFIED: dict[str, Any] = {"email": "ada@example.org", "email_verified": True}
 
@@ -254,6 +258,36 @@ async def test_the_password_still_works_beside_an_identity(house: House) -> None
     await house.sign_in(house.browser(), **VERIFIED)
     assert (await ada.log_in(password=PASSWORD)).status_code == 200
     assert (await house.world.mails("ada@example.org"))[-1].subject.endswith("with Op1")
+
+
+@pytest.mark.fault("F-05")
+async def test_a_proof_that_was_cut_off_is_posted_at_the_next_sign_in_and_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_args: object, **_named: object) -> None:
+        raise DatabaseUnavailable(1)
+
+    monkeypatch.setattr(address, "ask_to_change", gone)
+    bob = house.browser()
+    assert (await house.sign_in(bob, "7", "op2", **VERIFIED)).status_code == 503
+    monkeypatch.undo()
+    assert await house.world.mails("ada@example.org") == []
+    for _ in range(3):
+        assert (await house.sign_in(bob, "7", "op2", **VERIFIED)).status_code == 303
+        assert len(await house.world.mails("ada@example.org")) == 1
+    house.world.clock.move(timedelta(hours=25))  # the proof is over
+    times = {"iat": int(house.world.clock.now().timestamp())}
+    house.op2.claims = times | {"exp": times["iat"] + 60}
+    assert (await house.sign_in(house.browser(), "7", "op2", **VERIFIED)).status_code == 303
+    assert len(await house.world.mails("ada@example.org")) == 2
+
+
+async def test_an_account_that_a_provider_opens_was_logged_in_to(house: House) -> None:
+    for name in ("op1", "op2"):
+        await house.sign_in(house.browser(), "7", name, **VERIFIED)
+    seen = await house.world.rows(select(Account.last_login_at, Account.created_at))
+    assert len(seen) == 2
+    assert all(last == created for last, created in seen)
 
 
 async def test_a_sign_in_takes_the_place_of_the_session_that_the_browser_had(

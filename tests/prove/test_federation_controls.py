@@ -237,6 +237,13 @@ CONTROLS = {
         "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
         "tests/federation/test_signing_in.py::test_a_native_app_sends_an_id_token_once",
     ),
+    "one proof at a time": Control(
+        "federation/entering.py",
+        "if asked is None or not challenges.is_open(unit, asked):",
+        "if True:",
+        "tests/federation/test_signing_in.py::"
+        "test_a_proof_that_was_cut_off_is_posted_at_the_next_sign_in_and_once",
+    ),
     "the session that a browser had before": Control(
         "federation/admission.py",
         "        await login.replace(unit, instead_of)\n",

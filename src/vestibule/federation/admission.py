@@ -159,7 +159,7 @@ async def _opened(
         raise Raced from None
     if not await identities.attach(unit, account, person, provider=provider):
         raise Raced
-    return account
+    return await _write(unit, account.id, last_login_at=unit.now)
 
 
 async def _hold_active(
