@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any  # Any: claims
 
 import pytest
+from quart import Quart
 from sqlalchemy import select
 
+from tests.embedding.host import Host, made
 from tests.federation.conftest import OURS, House, opened
-from tests.federation.provider import CLIENT, SECRET, query
+from tests.federation.provider import CLIENT, SECRET, providing, query
 from tests.world import PASSWORD, World
 from vestibule.accounts import address
 from vestibule.accounts.models import Account
 from vestibule.federation.choose import Providers
 from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.web.api import surface as api
 
 VERIFIED: dict[str, Any] = {"email": "ada@example.org", "email_verified": True}
 
@@ -324,3 +327,25 @@ async def test_an_address_that_nobody_vouches_for_is_proved_by_letter(house: Hou
     told = await house.world.mails("ada@example.org")
     assert len(told) == count + 1
     assert told[-1].code is None
+
+
+@pytest.mark.parametrize(
+    "prefix", ["/oauth-service/v1", "/oauth/v1", "/me/auth", "/oauth", "/a/me/"]
+)
+async def test_ways_back_are_right_wherever_a_host_mounts_us(
+    database_url: str, tmp_path: Path, prefix: str
+) -> None:
+    async with providing() as op1:
+        oidc = {"op1": {"issuer": op1.issuer, "client_id": CLIENT, "client_secret": SECRET}}
+        vestibule, app = made(database_url, tmp_path, oidc=oidc), Quart("host")
+        vestibule.init_app(app)
+        app.register_blueprint(api.blueprint(), url_prefix=prefix)
+        async with Host.serving(app, vestibule) as host:
+            below = f"{vestibule.settings.base_url}{prefix.rstrip('/')}/oauth"
+            browser = host.client(**{"Sec-Fetch-Site": "none"})
+            [offered] = (await browser.get(below)).json()["providers"]
+            assert offered["start"] == f"{below}/op1/start"
+            left = (await browser.get(offered["start"])).headers["Location"]
+            assert query(left)["redirect_uri"] == f"{below}/op1/callback"
+            done = await browser.get(f"{below}/op1/callback", params=op1.agree(left))
+            assert done.status_code == 303, done.text

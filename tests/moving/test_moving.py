@@ -281,6 +281,41 @@ def test_only_a_word_for_yes_lets_anybody_in(
     } == wanted
 
 
+def test_no_cell_of_csv_is_a_formula_and_all_come_in_again_as_they_were(
+    shell: Shell, visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    said = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''-1", "'quoted", "O'Hara", "plain"]
+    people = [
+        {"id": str(each), "username": f"person{each}", "given_name": name, "family_name": name}
+        for each, name in enumerate(said)
+    ]
+    shell.works("accounts", "import", lines(tmp_path / "people.jsonl", people))
+    shell.works("accounts", "export", str(tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(said)
+    assert not [cell for row in rows for cell in row.values() if cell[:1] in set("=+-@\t\r")]
+    elsewhere = Shell(VESTIBULE_DATA_DIR=str(tmp_path / "elsewhere"))
+    elsewhere.works(
+        *("accounts", "import", str(tmp_path / "out.csv"), "--column", "id=external_id")
+    )
+    again = elsewhere.works("accounts", "export", "-")
+    kept = {each["external_id"]: each for each in map(json.loads, again.splitlines())}
+    assert [kept[str(number)]["given_name"] for number in range(len(said))] == said
+
+
+def test_where_problems_cannot_be_listed_nobody_moves_in(
+    shell: Shell, visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    source = lines(tmp_path / "people.jsonl", [{"id": 1, "username": "ada"}])
+    (tmp_path / "there").write_text("mine")
+    for name, why in (("nowhere/problems", "No such file"), ("there", "is there already")):
+        command = ("accounts", "import", source, "--problems", str(tmp_path / name))
+        assert why in shell.fails(*command)
+    assert visit(accounts) == {}
+    assert (tmp_path / "there").read_text() == "mine"
+
+
 def test_a_column_that_only_a_late_line_has_counts(
     shell: Shell, visit: Callable[..., Any], tmp_path: Path
 ) -> None:

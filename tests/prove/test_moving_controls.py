@@ -106,6 +106,12 @@ CONTROLS = {
         "if False:",
         f"{_MOVING}::test_what_nobody_could_choose_is_left_out_and_told",
     ),
+    "cells that are no formulas": Control(
+        "moving/departure.py",
+        "if isinstance(cell, str) and FORMULA.match(cell)",
+        "if False",
+        f"{_MOVING}::test_no_cell_of_csv_is_a_formula_and_all_come_in_again_as_they_were",
+    ),
     "files with hashes, for their owner alone": Control(
         "moving/departure.py", "os.O_WRONLY, 0o600)", "os.O_WRONLY, 0o644)", _OUT
     ),

@@ -21,6 +21,8 @@ _CONNECT = 3.0  # seconds for each address of a name
 _LAST_PORT = 65535
 _AT_ONCE = 20  # to one host and port
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Site-local addresses (RFC 3879), and those of documents (RFC 9637), which Python takes for public.
+_CLOSED = (IPv6Network("fec0::/10"), IPv6Network("3fff::/20"))
 
 
 class Unreachable(Exception):
@@ -151,6 +153,7 @@ def is_public(address: Address) -> bool:
         if wrapped is not None:
             return is_public(wrapped)
     closed = address.is_multicast or address.is_reserved or address.is_unspecified
+    closed = closed or any(address in network for network in _CLOSED)
     return address.is_global and not closed
 
 
