@@ -194,6 +194,7 @@ class Vestibule:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.means.part(Discoveries).close()
         await self.transport.close()
         self.means.passwords.close()
         await self.means.client.close()

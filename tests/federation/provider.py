@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any  # Any: JSON
 from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, Key, RSAKey
 
 CLIENT, SECRET = "our client", "a%b:c d+"
@@ -100,9 +100,10 @@ class Provider:
         said |= {"nonce": nonce} | claims | self.claims
         said = {name: value for name, value in said.items() if value is not MISSING}
         key = self.signs_with or self.keys[0]
-        header = {"alg": self.algorithm, "kid": key.kid} | self.header
+        header = {"typ": "JWT", "alg": self.algorithm, "kid": key.kid} | self.header
         header = {name: value for name, value in header.items() if value is not MISSING}
-        return str(jwt.encode(header, said, key, algorithms=[self.algorithm]))
+        claims_set = json.dumps(said).encode()  # escaped, so that any text can be written
+        return str(jws.serialize_compact(header, claims_set, key, algorithms=[self.algorithm]))
 
     def answer(self, call: Call) -> Raw:
         if call.path in self.said:

@@ -332,6 +332,11 @@ async def test_a_state_that_is_missing_or_doubled_is_none(one: House, query_stri
     state = query(await one.begin(ada))["state"]
     met = await ada.get(f"/v1/oauth/op1/callback?code=x&{query_string.format(s=state)}")
     assert met.status_code == 400
+    page = {"Accept": "text/html"}
+    led = await ada.get(
+        f"/v1/oauth/op1/callback?code=x&{query_string.format(s=state)}", headers=page
+    )
+    assert led.headers["Location"] == ("http://localhost:8000/sign-in-failed?error=state_refused")
     assert one.op1.to("/token") == []
 
 

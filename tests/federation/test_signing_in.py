@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any  # Any: claims
 
 import pytest
+from quart import Quart
+from sqlalchemy import select
 
+from tests.embedding.host import Host, made
 from tests.federation.conftest import OURS, House, opened
-from tests.federation.provider import CLIENT, SECRET, query
+from tests.federation.provider import CLIENT, SECRET, providing, query
 from tests.world import PASSWORD, World
+from vestibule.accounts import address
+from vestibule.accounts.models import Account
 from vestibule.federation.choose import Providers
+from vestibule.kernel.errors import DatabaseUnavailable
+from vestibule.web.api import surface as api
 
 VERIFIED: dict[str, Any] = {"email": "ada@example.org", "email_verified": True}
 
@@ -256,6 +263,51 @@ async def test_the_password_still_works_beside_an_identity(house: House) -> None
     assert (await house.world.mails("ada@example.org"))[-1].subject.endswith("with Op1")
 
 
+@pytest.mark.fault("F-05")
+async def test_a_proof_that_was_cut_off_is_posted_at_the_next_sign_in_and_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_args: object, **_named: object) -> None:
+        raise DatabaseUnavailable(1)
+
+    monkeypatch.setattr(address, "ask_to_change", gone)
+    bob = house.browser()
+    assert (await house.sign_in(bob, "7", "op2", **VERIFIED)).status_code == 503
+    monkeypatch.undo()
+    assert await house.world.mails("ada@example.org") == []
+    for _ in range(3):
+        assert (await house.sign_in(bob, "7", "op2", **VERIFIED)).status_code == 303
+        assert len(await house.world.mails("ada@example.org")) == 1
+    house.world.clock.move(timedelta(hours=25))  # the proof is over
+    times = {"iat": int(house.world.clock.now().timestamp())}
+    house.op2.claims = times | {"exp": times["iat"] + 60}
+    assert (await house.sign_in(house.browser(), "7", "op2", **VERIFIED)).status_code == 303
+    assert len(await house.world.mails("ada@example.org")) == 2
+
+
+async def test_an_account_that_a_provider_opens_was_logged_in_to(house: House) -> None:
+    for name in ("op1", "op2"):
+        await house.sign_in(house.browser(), "7", name, **VERIFIED)
+    seen = await house.world.rows(select(Account.last_login_at, Account.created_at))
+    assert len(seen) == 2
+    assert all(last == created for last, created in seen)
+
+
+async def test_a_sign_in_takes_the_place_of_the_session_that_the_browser_had(
+    house: House,
+) -> None:
+    bob, other = house.browser(), house.browser()
+    for name in ("7", "8"):  # their own anew, and another's
+        await house.sign_in(bob, "7")
+        former = dict(bob.cookies)["vestibule"]
+        await house.sign_in(other, "7")
+        assert (await house.sign_in(bob, name)).status_code == 303
+        left = house.world.client(Cookie=f"vestibule={former}")
+        assert (await left.get("/v1/me")).status_code == 401
+        assert await house.who(bob) is not None
+        assert await house.who(other) is not None, "a browser ends its own alone"
+
+
 async def test_an_address_that_nobody_vouches_for_is_proved_by_letter(house: House) -> None:
     bob = house.browser()
     await house.sign_in(bob, "7", "op2", **VERIFIED)
@@ -275,3 +327,25 @@ async def test_an_address_that_nobody_vouches_for_is_proved_by_letter(house: Hou
     told = await house.world.mails("ada@example.org")
     assert len(told) == count + 1
     assert told[-1].code is None
+
+
+@pytest.mark.parametrize(
+    "prefix", ["/oauth-service/v1", "/oauth/v1", "/me/auth", "/oauth", "/a/me/"]
+)
+async def test_ways_back_are_right_wherever_a_host_mounts_us(
+    database_url: str, tmp_path: Path, prefix: str
+) -> None:
+    async with providing() as op1:
+        oidc = {"op1": {"issuer": op1.issuer, "client_id": CLIENT, "client_secret": SECRET}}
+        vestibule, app = made(database_url, tmp_path, oidc=oidc), Quart("host")
+        vestibule.init_app(app)
+        app.register_blueprint(api.blueprint(), url_prefix=prefix)
+        async with Host.serving(app, vestibule) as host:
+            below = f"{vestibule.settings.base_url}{prefix.rstrip('/')}/oauth"
+            browser = host.client(**{"Sec-Fetch-Site": "none"})
+            [offered] = (await browser.get(below)).json()["providers"]
+            assert offered["start"] == f"{below}/op1/start"
+            left = (await browser.get(offered["start"])).headers["Location"]
+            assert query(left)["redirect_uri"] == f"{below}/op1/callback"
+            done = await browser.get(f"{below}/op1/callback", params=op1.agree(left))
+            assert done.status_code == 303, done.text

@@ -69,6 +69,7 @@ async def test_too_long_an_answer_is_cut_off(theirs: Range) -> None:
         *("127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
         *("169.254.169.254", "100.64.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1"),
+        *("fec0::1", "feff::1", "3fff::1", "3fff:fff::1"),
         *("::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::"),
     ],
 )
@@ -97,6 +98,11 @@ async def test_production_goes_to_no_private_address_whatever_it_is_called(
 
 async def test_production_goes_where_the_settings_allow_it(theirs: Range) -> None:
     assert await fetch(Client(allowed=[LOOPBACK]), theirs.url) == b"hello"
+
+
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+async def test_a_port_that_there_is_not_is_unreachable(port: int) -> None:
+    assert await refused(Client(allowed=None), f"http://127.0.0.1:{port}/x")
 
 
 async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(theirs: Range) -> None:

@@ -1,6 +1,13 @@
 """Hashes of other software: read, judged, and refused where they are none or cost too much."""
 
+import asyncio
+import time
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.moving.hashes import SALT, made_from, made_twice_from
 from tests.world import CHEAP, PASSWORD
@@ -64,6 +71,13 @@ def test_a_hash_as_we_make_them_stays_as_it_is() -> None:
     assert label_of(ours) == "ours"
 
 
+def _labelled(label: str, digest: str) -> str:
+    return f"~{label}~~{urlsafe_b64encode(digest.encode()).decode().rstrip('=')}"
+
+
+_BCRYPT = f"$2b$04${'.' * 53}"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -95,6 +109,25 @@ def test_a_hash_as_we_make_them_stays_as_it_is() -> None:
         "~md5+pbkdf2:sha256:9~c2FsdA~" + "A" * 43,
         "x~pbkdf2:sha256:9~c2FsdA~" + "A" * 43,
         "~sha256:1~~",
+        "~scrypt:sha1:16384:8:1~c2FsdA~" + "A" * 86,
+        "~scrypt:16384:8:1:1~c2FsdA~" + "A" * 86,
+        "~scrypt:16384:8~c2FsdA~" + "A" * 86,
+        "~scrypt:2:1:4194304~c2FsdA~" + "A" * 86,
+        "~scrypt:65536:1:1~c2FsdA~" + "A" * 86,
+        "~pbkdf2:90:sha256~c2FsdA~" + "A" * 43,
+        "~pbkdf2:sha256:sha256:90~c2FsdA~" + "A" * 43,
+        "~pbkdf2:sha256:9_0~c2FsdA~" + "A" * 43,
+        "~pbkdf2:sha256:\u0669~c2FsdA~" + "A" * 43,
+        "~pbkdf2:sha256~c2FsdA~" + "A" * 43,
+        *(_labelled("bcrypt:4", f"$2b$31${'.' * 53}"), _labelled("bcrypt:4:4", _BCRYPT)),
+        *(_labelled("bcrypt:04", _BCRYPT), _labelled("bcrypt:4", f"{_BCRYPT[:-1]}!")),
+        _labelled(
+            "argon2id:8:1:1", "$argon2id$v=19$m=9999999,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAA"
+        ),
+        _labelled("argon2id:8:1:1", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAA"),
+        _labelled("argon2id:8:1:1", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ"),
+        "$argon2id$v=19$m=262144,t=1,p=17$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8,t=1,p=2$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
     ],
 )
 async def test_what_is_none_or_costs_too_much_is_unreadable_and_nobodys(text: str) -> None:
@@ -112,3 +145,66 @@ async def test_a_hash_made_up_costs_the_same_and_is_nobodys(kind: str) -> None:
     assert label_of(decoy) == label
     assert not await passwords().matches(PASSWORD, decoy)
     assert not await passwords().matches(PASSWORD, None, like=kept), "nor is another's"
+
+
+KEPT = [*(recognise(each) for each in PLAIN.values())]
+KEPT += [recognise(each, double_hash=True) for each in TWICE.values()]
+PARTS = [
+    "sha1",
+    "sha256",
+    "hmac+",
+    "0",
+    "1",
+    "2",
+    "8",
+    "16",
+    "64",
+    "90",
+    "99999999999",
+    "-1",
+    "1_0",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kept=st.sampled_from(KEPT),
+    costs=st.none() | st.lists(st.sampled_from([*PARTS, "", " 8", "\u0669"]), max_size=4),
+    place=st.integers(0, 200),
+    sign=st.sampled_from(["", "~", "$", "=", "A", "9", "\0", "ü", "\ud800"]),
+)
+def test_a_hash_that_was_changed_is_a_wrong_password_and_nothing_worse(
+    kept: str, costs: list[str] | None, place: int, sign: str
+) -> None:
+    """Whatever stands in the column: each kind, with another label and a sign in place of one."""
+    if costs is not None:
+        _, label, salt, digest = kept.split("~")
+        kept = "~".join(("", ":".join((label.partition(":")[0], *costs)), salt, digest))
+    place = min(place, len(kept) - 1)
+    changed = kept[:place] + sign + kept[place + 1 :]
+    began = time.monotonic()
+    asyncio.run(passwords().matches("something else", changed))
+    with suppress(Unreadable):
+        recognise(changed)
+    with suppress(Unreadable):
+        label = changed.split("~")[1] if changed.count("~") else changed
+        assert label_of(foreign.decoy(label)) == label
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("kind", ["argon2id", "bcrypt", "Werkzeug scrypt"])
+async def test_what_cannot_be_checked_costs_what_ours_do(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = []
+    checked = passwords()
+    honest = checked._verify
+
+    def counting(password: str, hashed: str) -> bool:
+        spent.append(hashed)
+        return honest(password, hashed)
+
+    monkeypatch.setattr(checked, "_verify", counting)
+    cut = recognise(PLAIN[kind])[:-9]
+    assert not await checked.matches(PASSWORD, cut)
+    assert spent == [checked._decoy]

@@ -28,6 +28,18 @@ CONTROLS = {
     "what a foreign hash looks like": Control(
         "kernel/foreign.py", "        if not right:\n", "        if False:\n", _NONE
     ),
+    "a label that says what the hash does": Control(
+        "kernel/foreign.py", "int(found[1]) == doublings >= _LEAST_DOUBLINGS", "True", _NONE
+    ),
+    "costs that are numbers": Control(
+        "kernel/foreign.py", "if not all(map(_NUMBER.fullmatch, rest)):", "if False:", _NONE
+    ),
+    "a decoy for what can be checked alone": Control(
+        "accounts/disguise.py",
+        "    except foreign.Unreadable:\n        return None\n",
+        "    except ZeroDivisionError:\n        return None\n",
+        f"{_MOVING}::test_a_hash_that_is_none_is_a_wrong_password_whoever_asks",
+    ),
     "the salt of double hashes": Control(
         "kernel/foreign.py",
         "any(made) and not (found.first == HMAC and not double_hash_salt)",
@@ -66,9 +78,39 @@ CONTROLS = {
     ),
     "addresses that are proved only where that is known": Control(
         "moving/people.py",
-        '    return _is_true(_value(row, reading, "verified"))',
-        "    return True",
+        'return _known("verified", lacks, said=values.is_since(_value(row, reading, "verified")))',
+        "return True",
         _TOLD,
+    ),
+    "words for yes": Control(
+        "moving/people.py",
+        "    return said is True\n",
+        "    return said is not False\n",
+        f"{_MOVING}::test_only_a_word_for_yes_lets_anybody_in",
+    ),
+    "times before all others": Control(
+        "moving/values.py",
+        "return found.timestamp() > 0",
+        "return True",
+        f"{_MOVING}::test_only_a_word_for_yes_lets_anybody_in",
+    ),
+    "columns of late lines": Control(
+        "moving/sources.py",
+        "        for row in self._rows():  #",
+        "        for row in islice(self._rows(), PAGE):  #",
+        f"{_MOVING}::test_a_column_that_only_a_late_line_has_counts",
+    ),
+    "what one may be called": Control(
+        "moving/people.py",
+        "if text and not _RULES[of](text):",
+        "if False:",
+        f"{_MOVING}::test_what_nobody_could_choose_is_left_out_and_told",
+    ),
+    "cells that are no formulas": Control(
+        "moving/departure.py",
+        "if isinstance(cell, str) and FORMULA.match(cell)",
+        "if False",
+        f"{_MOVING}::test_no_cell_of_csv_is_a_formula_and_all_come_in_again_as_they_were",
     ),
     "files with hashes, for their owner alone": Control(
         "moving/departure.py", "os.O_WRONLY, 0o600)", "os.O_WRONLY, 0o644)", _OUT

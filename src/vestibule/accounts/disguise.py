@@ -60,8 +60,16 @@ async def learn(unit: Unit) -> None:
     """Count the hashes that are about, so that names nobody has cost what they do."""
     counted = await count(unit)
     known = unit.means.part(Disguises)
-    known.decoys = {each: foreign.decoy(each) if each else None for each in counted}
+    known.decoys = {each: _decoy(each) for each in counted}
     known.counted = counted if set(counted) - {_OURS} else {}
+
+
+def _decoy(label: str) -> str | None:
+    """Make up a hash that costs what the label's do; ours, where that cannot be checked."""
+    try:
+        return foreign.decoy(label) if label else None
+    except foreign.Unreadable:
+        return None
 
 
 async def count(unit: Unit) -> dict[str, int]:
@@ -71,7 +79,8 @@ async def count(unit: Unit) -> dict[str, int]:
         return {}
     find = func.instr if unit.means.database.is_sqlite else func.strpos
     rest = func.substr(Account.password_hash, 2)
-    label = func.substr(rest, 1, find(rest, foreign.MARK) - 1)
+    whole = rest.concat(foreign.MARK)  # what has no second mark is a label as a whole
+    label = func.substr(rest, 1, find(whole, foreign.MARK) - 1)
     by_label = await unit.session.execute(
         select(label, func.count()).where(is_foreign).group_by(text("1"))
     )

@@ -160,7 +160,7 @@ async def enter(
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
     opened = await store.open_for(unit, account.id, remember=remember, kind=kind, terms=terms)
     if instead_of is not None:
-        await _replace(unit, instead_of)
+        await replace(unit, instead_of)
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
@@ -186,7 +186,8 @@ async def _fresh_hash(unit: Unit, password: str, seen: str | None) -> str | None
         return None
 
 
-async def _replace(unit: Unit, former: SignedIn) -> None:
+async def replace(unit: Unit, former: SignedIn) -> None:
+    """End the session that a browser had before it entered anew."""
     try:
         await store.end(unit, former.account.id, former.session.id, reason="replaced")
     except SessionUnknown:

@@ -18,10 +18,13 @@ from vestibule.kernel.memory import Fact
 from vestibule.kernel.settings import origin_of
 from vestibule.kernel.unit import Unit
 
+NAME_MOST = 100  # characters
+NAME = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _PROFILE_MOST = 8192  # bytes of JSON, in UTF-8 and without blanks
 _PICTURE_MOST = 2000
 # Nothing in it may end an attribute or a style sheet's url() that somebody puts it into.
-_PLAIN = re.compile(r"""[^\s"'<>()\\^`{|}\x00-\x20\x7f-\x9f]+""")
+_PLAIN = re.compile(r"""[^\s"'<>()\\^`{|}\x00-\x20\x7f-\x9f\ud800-\udfff]+""")
+_HALVES = re.compile(r"[\ud800-\udfff]")  # of surrogate pairs: no database takes them
 
 
 class Changes(TypedDict, total=False):
@@ -83,14 +86,21 @@ def _check(unit: Unit, changes: Changes) -> None:
 def wrong_fields(changes: Changes) -> list[FieldError]:
     """Return what cannot be said about anybody, whoever says it."""
     wrong = []
-    if (picture := changes.get("picture")) is not None and not _is_picture(picture):
+    if (picture := changes.get("picture")) is not None and not is_picture(picture):
         wrong.append(_NO_PICTURE)
     if (profile := changes.get("profile")) is not None and not fits(profile):
         wrong.append(_TOO_LARGE)
     return wrong
 
 
-def _is_picture(url: str) -> bool:
+def is_name(text: str) -> bool:
+    """Tell whether somebody may be called that: a line of at most 100 characters."""
+    plain = re.fullmatch(NAME, text) is not None and _HALVES.search(text) is None
+    return plain and len(text) <= NAME_MOST
+
+
+def is_picture(url: str) -> bool:
+    """Tell whether it is an http or https URL that can be put into a page."""
     whole = len(url) <= _PICTURE_MOST and _PLAIN.fullmatch(url) is not None
     return whole and origin_of(url) != "" and "@" not in urlsplit(url).netloc
 

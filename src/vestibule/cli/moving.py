@@ -1,9 +1,10 @@
 """`vestibule accounts import`, `export` and `formats`."""
 
+import io
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
@@ -87,22 +88,19 @@ def import_accounts(  # noqa: PLR0917 - click passes them by name
                 renamed=_pairs("--role", renamed),
             )
             click.echo("columns: " + ", ".join(f"{of}={name}" for of, name in usual.items()))
-            report = await _move(vestibule, found, reading, dry_run=dry_run)
+            with _listing(problems) as file:
+                report = await _move(vestibule, found, reading, dry_run=dry_run)
+                file.writelines(json.dumps(asdict(each)) + "\n" for each in report.problems)
         unknown = await vestibule.run(
             lambda unit: arrival.unknown_roles(unit, report.roles), reading=True
         )
         for line in report.lines(dry=dry_run, unknown_roles=unknown):
             click.echo(line)
-        if problems is not None:
-            with departure.private_file(problems) as file:
-                file.writelines(json.dumps(asdict(each)) + "\n" for each in report.problems)
 
     try:
         with_vestibule(flow)
     except NotUsable as error:
         raise Refused(str(error)) from None
-    except FileExistsError as error:
-        raise Refused(f"{error.filename} is there already") from None
 
 
 async def _move(vestibule: Vestibule, source: Source, reading: Reading, *, dry_run: bool) -> Report:
@@ -174,6 +172,18 @@ def formats() -> None:
         click.echo(f"{label or 'ours':<28} {count}")
     if not counted:
         click.echo("every password is hashed as we do it")
+
+
+@contextmanager
+def _listing(file: Path | None) -> Iterator[TextIO]:
+    """Open a file before what it is to list begins; it is gone again if that fails."""
+    with io.StringIO() if file is None else _new(file) as opened:
+        try:
+            yield opened
+        except BaseException:
+            if file is not None:
+                file.unlink(missing_ok=True)
+            raise
 
 
 def _new(file: Path) -> TextIO:

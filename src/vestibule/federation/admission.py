@@ -4,11 +4,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, literal, update
 
-from vestibule.accounts import credentials, ending, names, queries, signup
+from vestibule.accounts import credentials, ending, login, names, queries, signup
 from vestibule.accounts.challenges import Wanted
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
+from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.federation import identities
@@ -36,6 +37,7 @@ async def enter(
     intent: Intent,
     kind: Kind,
     remember: bool = False,
+    instead_of: SignedIn | None = None,
     terms: Terms | None = None,
 ) -> LoggedIn:
     """Open a session for the account that `person` enters.
@@ -47,6 +49,7 @@ async def enter(
     Otherwise, unless they only want to log in, a new one.
 
     Args:
+        instead_of: who the same browser was signed in as; that session ends.
         terms: of another surface, in place of `kind`; it hands out its credential itself.
 
     Raises:
@@ -69,6 +72,8 @@ async def enter(
     opened = await store.open_for(
         unit, account.id, remember=remember, kind=kind, amr=AMR, terms=terms
     )
+    if instead_of is not None:
+        await login.replace(unit, instead_of)
     await log.record(
         unit,
         Event.LOGIN_SUCCEEDED,
@@ -154,7 +159,7 @@ async def _opened(
         raise Raced from None
     if not await identities.attach(unit, account, person, provider=provider):
         raise Raced
-    return account
+    return await _write(unit, account.id, last_login_at=unit.now)
 
 
 async def _hold_active(

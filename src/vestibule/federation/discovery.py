@@ -1,7 +1,8 @@
-"""What OpenID providers publish of themselves: read seldom, and by one request at a time."""
+"""What OpenID providers publish of themselves: read seldom, and once for all who wait for it."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any  # Any: JSON
@@ -14,12 +15,14 @@ from vestibule.federation.fetching import fetch_object
 from vestibule.kernel.errors import ProviderFailed
 from vestibule.kernel.means import Means
 
+WITHIN = 3.0  # seconds for each answer: less than a sign-in has, which does without it then
 _FRESH = timedelta(hours=1)
 _KEPT = timedelta(days=1)  # while the issuer cannot be asked
 _REST = timedelta(minutes=1)  # between two looks for a key that is not there
 _AFTER_FAILURE = timedelta(seconds=5)  # until somebody tries again
 _MOST_KEYS = 50
 _WEAKEST_RSA = 2048  # bits
+_PLAIN = re.compile(r"[!-~]{1,2000}")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -28,6 +31,9 @@ class PublicKey:
     kid: str | None
     algorithm: str
     key: Key
+
+
+Reader = Callable[[Means, str, "Published"], Coroutine[Any, Any, None]]  # Any: of no account
 
 
 @dataclass
@@ -40,7 +46,7 @@ class Published:
     keys_at: datetime | None = None
     missed_at: datetime | None = None
     failed_at: datetime | None = None
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: dict[Reader, asyncio.Task[None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,13 @@ class Discoveries:
     def of(self, issuer: str) -> Published:
         return self.known.setdefault(issuer, Published())
 
+    async def close(self) -> None:
+        """End what is under way."""
+        reading = [task for each in self.known.values() for task in each.reading.values()]
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
 
 async def metadata(means: Means, issuer: str) -> dict[str, Any]:
     """Return what an issuer says of itself (OpenID Connect Discovery 1.0, 4).
@@ -60,8 +73,8 @@ async def metadata(means: Means, issuer: str) -> dict[str, Any]:
         ProviderFailed: it says nothing that can be used.
     """
     published = means.part(Discoveries).of(issuer)
-    async with published.asking:  # one asks, the others have its answer
-        await _read_metadata(means, issuer, published)
+    if not _is_fresh(means, published.metadata_at):
+        await _read(_metadata, means, issuer, published)
     return published.metadata
 
 
@@ -84,23 +97,38 @@ async def keys(
         ProviderFailed: nobody can know.
     """
     published = means.part(Discoveries).of(issuer)
-    async with published.asking:
-        await _read_metadata(means, issuer, published)
-        found = _matching(published, kid, algorithm)
-        missing = not found or (instead_of and found == tuple(instead_of))
-        age, missed = _age(means, published.keys_at), _age(means, published.missed_at)
-        if age is None or age >= _FRESH:
-            await _read_keys(means, published)
-        elif missing and (missed is None or missed >= _REST):  # signed with a new one, perhaps
+    await metadata(means, issuer)
+    found = _matching(published, kid, algorithm)
+    if not _is_fresh(means, published.keys_at):
+        await _read(_keys, means, issuer, published)
+    elif not found or (instead_of and found == tuple(instead_of)):  # signed with a new one, perhaps
+        missed = _age(means, published.missed_at)
+        if missed is None or missed >= _REST:
             published.missed_at = means.clock.now()
-            await _read_keys(means, published)
-        return _matching(published, kid, algorithm)
+            await _read(_keys, means, issuer, published)
+        elif _keys in published.reading:
+            await _read(_keys, means, issuer, published)
+    return _matching(published, kid, algorithm)
 
 
-async def _read_metadata(means: Means, issuer: str, published: Published) -> None:
+async def _read(reader: Reader, means: Means, issuer: str, published: Published) -> None:
+    """Have one read for all who wait, to its end even if they leave."""
+    task = published.reading.get(reader)
+    if task is None:
+        task = asyncio.create_task(reader(means, issuer, published))
+        published.reading[reader] = task
+
+        def over(done: asyncio.Task[None]) -> None:
+            del published.reading[reader]
+            if not done.cancelled():
+                done.exception()  # whoever waits is told
+
+        task.add_done_callback(over)
+    await asyncio.shield(task)
+
+
+async def _metadata(means: Means, issuer: str, published: Published) -> None:
     age = _age(means, published.metadata_at)
-    if age is not None and age < _FRESH:
-        return
     where = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
     try:
         found = await _asked(means, published, where)
@@ -120,15 +148,18 @@ async def _read_metadata(means: Means, issuer: str, published: Published) -> Non
     published.metadata, published.metadata_at = found, means.clock.now()
 
 
-async def _read_keys(means: Means, published: Published) -> None:
+async def _keys(means: Means, _issuer: str, published: Published) -> None:
+    where = str(published.metadata["jwks_uri"])
     try:
-        answer = await _asked(means, published, str(published.metadata["jwks_uri"]))
+        answer = await _asked(means, published, where)
     except ProviderFailed:
         age = _age(means, published.keys_at)
         if age is not None and age < _KEPT:
             return
         raise
-    published.keys, published.keys_at = tuple(_read(answer)), means.clock.now()
+    found = tuple(_listed(answer))
+    if published.metadata["jwks_uri"] == where:  # still
+        published.keys, published.keys_at = found, means.clock.now()
 
 
 async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]:
@@ -136,7 +167,7 @@ async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]
     if failed is not None and failed < _AFTER_FAILURE:
         raise ProviderFailed("it failed a moment ago")
     try:
-        found = await fetch_object(means, "GET", url)
+        found = await fetch_object(means, "GET", url, within=WITHIN)
     except ProviderFailed:
         published.failed_at = means.clock.now()
         raise
@@ -144,18 +175,25 @@ async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]
     return found
 
 
+def _is_fresh(means: Means, then: datetime | None) -> bool:
+    age = _age(means, then)
+    return age is not None and age < _FRESH
+
+
 def _age(means: Means, then: datetime | None) -> timedelta | None:
     return None if then is None else means.clock.now() - then
 
 
 def _is_url(value: object) -> bool:
-    if not isinstance(value, str) or not value.isascii():
+    if not isinstance(value, str) or not _PLAIN.fullmatch(value):
         return False
     try:
         parts = urlsplit(value)
+        port = parts.port  # refuses one that is none
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return whole and "@" not in parts.netloc
 
 
 def _matching(published: Published, kid: str | None, algorithm: str) -> tuple[PublicKey, ...]:
@@ -166,7 +204,7 @@ def _matching(published: Published, kid: str | None, algorithm: str) -> tuple[Pu
     )
 
 
-def _read(answer: dict[str, Any]) -> list[PublicKey]:
+def _listed(answer: dict[str, Any]) -> list[PublicKey]:
     """Return the keys of a JWK Set (RFC 7517, 5) with which ID tokens may be signed."""
     published = answer.get("keys")
     if not isinstance(published, list):

@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 
-from vestibule.accounts import address
+from vestibule.accounts import address, challenges, proofs
 from vestibule.accounts.login import LoggedIn
+from vestibule.accounts.proofs import Proof
 from vestibule.accounts.queries import SignedIn
 from vestibule.federation import admission
 from vestibule.federation.admission import Raced
@@ -28,6 +29,7 @@ async def enter(
     kind: Kind,
     caller: Caller,
     remember: bool = False,
+    instead_of: SignedIn | None = None,
     terms: Terms | None = None,
 ) -> LoggedIn:
     """As `admission.enter`, in a unit of its own.
@@ -45,6 +47,7 @@ async def enter(
             intent=intent,
             kind=kind,
             remember=remember,
+            instead_of=instead_of,
             terms=terms,
         )
 
@@ -59,18 +62,20 @@ async def enter(
 
 
 async def _ask_for_proof(means: Means, entered: LoggedIn, person: Person, caller: Caller) -> None:
-    """Post a proof to the address of somebody new for which the provider may not speak.
+    """Post a proof to the address for which the provider may not speak, to who has none yet.
 
-    If an account has it, its owner gets a letter. Nobody is told here which it was.
+    If an account has it, its owner gets a letter. Nobody is told here which it was. Whoever was cut
+    off before this is asked when they come again.
     """
     account, email = entered.account, person.email
-    is_new = account.last_login_at is None
-    if email is None or account.email is not None or not is_new:
+    if email is None or account.email is not None:
         return
     known = SignedIn(account=account, session=entered.opened.session)
+
+    async def ask(unit: Unit) -> None:
+        asked = await proofs.of_account(unit, Proof.CHANGE, account.id)
+        if asked is None or not challenges.is_open(unit, asked):
+            await address.ask_to_change(unit, caller=known, email=email)
+
     with suppress(InvalidAddress, TooManyAttempts):
-        await running(
-            means,
-            lambda unit: address.ask_to_change(unit, caller=known, email=email),
-            caller=caller,
-        )
+        await running(means, ask, caller=caller)

@@ -22,18 +22,22 @@ async def fetch(
     *,
     headers: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    within: float | None = None,
 ) -> Any:
     """Return the JSON of an answer.
 
+    Args:
+        within: seconds; ten.
+
     Raises:
-        ProviderFailed: there is none, or not within ten seconds, or it says no.
+        ProviderFailed: there is none, or not in time, or it says no.
     """
     if not url.startswith("https://" if not means.settings.in_development else "http"):
         raise ProviderFailed("an address of it is not https")
     asked = {"accept": JSON, "user-agent": "vestibule"} | dict(headers or {})
     try:
         answer = await means.client.send(
-            method, url, within=WITHIN, most=_MOST, headers=asked, form=form
+            method, url, within=within or WITHIN, most=_MOST, headers=asked, form=form
         )
     except Unreachable as error:
         raise ProviderFailed(str(error)) from error
@@ -52,9 +56,10 @@ async def fetch_object(
     *,
     headers: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    within: float | None = None,
 ) -> dict[str, Any]:
     """As `fetch`, for what has to be an object."""
-    found = await fetch(means, method, url, headers=headers, form=form)
+    found = await fetch(means, method, url, headers=headers, form=form, within=within)
     if not isinstance(found, dict):
         raise ProviderFailed("the answer is no object")
     return found

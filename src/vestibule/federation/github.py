@@ -14,6 +14,7 @@ from vestibule.kernel.means import Means
 
 _SCOPE = "read:user user:email"
 _LONGEST_ADDRESS, _LONGEST_NAME = 254, 100
+_HIGHEST = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class GitHub:
         headers = {"authorization": f"Bearer {access_token(answer)}"}
         user = await fetch_object(means, "GET", f"{self.api}/user", headers=headers)
         number = user.get("id")
-        if type(number) is not int or number <= 0:  # True is an int, too
+        if type(number) is not int or not 0 < number <= _HIGHEST:  # True is an int, too
             raise ProviderFailed("it tells of nobody")
         # Never the address of /user: that is what somebody shows, verified or not.
         emails = await fetch(means, "GET", f"{self.api}/user/emails", headers=headers)

@@ -49,7 +49,7 @@ async def verify(
         raise ProviderFailed("the ID token is none")
     header = _header(token)
     algorithm, kid = header.get("alg"), header.get("kid")
-    if algorithm not in _ALGORITHMS or not isinstance(algorithm, str):
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise ProviderFailed("the ID token is signed in a way that we do not take")
     if _REFUSED & header.keys() or not isinstance(kid, str | None):
         raise ProviderFailed("the ID token's header asks for more than a signature")
@@ -85,7 +85,9 @@ def subject(said: Mapping[str, Any]) -> str:
         ProviderFailed: nobody.
     """
     found = said.get("sub")
-    if not isinstance(found, str) or not 0 < len(found) <= _SUBJECT or not found.isascii():
+    if not isinstance(found, str) or not 0 < len(found) <= _SUBJECT:
+        raise ProviderFailed("the subject is none")
+    if not found.isascii() or not found.isprintable():  # OpenID Connect Core 1.0, 2
         raise ProviderFailed("the subject is none")
     return found
 
@@ -112,8 +114,12 @@ def _check(
     if "nbf" in said and _seconds(said, "nbf") - leeway > moment:
         raise ProviderFailed("the ID token is out of its time")
     told = said.get("nonce")
-    if not isinstance(told, str) or not compare_digest(told.encode(), nonce.encode()):
+    if not isinstance(told, str) or not compare_digest(_bytes(told), _bytes(nonce)):
         raise ProviderFailed("the ID token is of another sign-in")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # JSON can write half of a pair
 
 
 def _seconds(said: Mapping[str, Any], name: str) -> float:

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import SecretStr
 
+from vestibule.accounts import profile
 from vestibule.federation import discovery, id_tokens
 from vestibule.federation.fetching import access_token, fetch_object, text
 from vestibule.federation.provider import Asked, Brought, Person
@@ -142,6 +143,6 @@ class OpenId:
 
 
 def picture(value: object) -> str | None:
-    """Return where a picture is; it is never fetched."""
+    """Return where a picture is, if somebody could say so here; it is never fetched."""
     found = text(value, most=_LONGEST_PICTURE)
-    return found if found and found.startswith(("https://", "http://")) else None
+    return found if found and profile.is_picture(found) else None

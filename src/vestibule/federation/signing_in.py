@@ -111,7 +111,7 @@ async def come_back(
     Args:
         pending: what `state` was begun for, if in this browser.
         redirect_uri: where the provider sent the browser.
-        known: who is signed in.
+        known: who is signed in; that session ends, unless it is linked.
         terms: of another surface than the API; it hands out its credential itself.
 
     Raises:
@@ -139,6 +139,7 @@ async def come_back(
             kind=Kind.COOKIE,
             remember=pending.remember,
             caller=caller,
+            instead_of=known,
             terms=terms,
         )
     if known is None:

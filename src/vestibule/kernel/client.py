@@ -18,8 +18,11 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _CONNECT = 3.0  # seconds for each address of a name
+_LAST_PORT = 65535
 _AT_ONCE = 20  # to one host and port
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Site-local addresses (RFC 3879), and those of documents (RFC 9637), which Python takes for public.
+_CLOSED = (IPv6Network("fec0::/10"), IPv6Network("3fff::/20"))
 
 
 class Unreachable(Exception):
@@ -116,8 +119,11 @@ class _Checked(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode()
         standard = 443 if request.url.scheme == "https" else 80
+        port = standard if request.url.port is None else request.url.port
+        if not 0 < port <= _LAST_PORT:
+            raise Unreachable("there is no such port")
         try:
-            found = await self._resolve(host, request.url.port or standard)
+            found = await self._resolve(host, port)
         except (OSError, UnicodeError):  # the latter for names that DNS cannot write
             raise httpx.ConnectError("the name has no address") from None
         addresses = [ip_address(each) for each in dict.fromkeys(found)]
@@ -147,6 +153,7 @@ def is_public(address: Address) -> bool:
         if wrapped is not None:
             return is_public(wrapped)
     closed = address.is_multicast or address.is_reserved or address.is_unspecified
+    closed = closed or any(address in network for network in _CLOSED)
     return address.is_global and not closed
 
 

@@ -8,13 +8,14 @@ BCryptSHA256). So a hash that nobody has can be made up from a label, and costs 
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 
 import bcrypt
-from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 from argon2.low_level import Type, verify_secret
 
 MARK = "~"
@@ -23,6 +24,7 @@ HMAC, SHA256 = "hmac", "sha256"  # what is done to a password first
 # What checking may cost at most: beyond this a hash is corrupt, and would cost everybody.
 _MOST_MEMORY = 256 * 1024 * 1024  # bytes
 _MOST_PASSES = 16
+_MOST_LANES = 16  # a thread each
 _MOST_ROUNDS = 5_000_000
 _MOST_DOUBLINGS = 15
 _LEAST_DOUBLINGS = 4
@@ -30,7 +32,13 @@ _SHORTEST, _LONGEST = 16, 128  # bytes of a digest
 _BCRYPT_TAKES = 72  # bytes; its makers cut longer ones, and it refuses them now
 _SIZES = {"sha1": 20, "sha256": 32, "sha512": 64}
 _ARGON2 = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
-_BCRYPT_LENGTH = 60
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+# What they say of themselves is what checking them costs, and has to be what the label says.
+_BCRYPT_TEXT = re.compile(rb"\$2[abxy]\$([0-3][0-9])\$[./A-Za-z0-9]{53}")
+_ARGON2_TEXT = re.compile(
+    rb"\$(argon2(?:id|i|d))\$(?:v=(?:16|19)\$)?m=([0-9]{1,10}),t=([0-9]{1,10}),p=([0-9]{1,10})"
+    rb"\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
+)
 
 
 class Unreadable(ValueError):
@@ -60,25 +68,29 @@ class Foreign:
         Raises:
             Unreadable: with the reason.
         """
-        try:
-            numbers = [int(each) for each in self.costs if each not in _SIZES]
-        except ValueError:
-            raise Unreadable("parameters that are no numbers") from None
-        if any(each < 1 for each in numbers) or self.first not in ("", HMAC, SHA256):
+        rest = self.costs[1:] if self.method == "pbkdf2" else self.costs
+        if not all(map(_NUMBER.fullmatch, rest)):
+            raise Unreadable("parameters that are no numbers")
+        if self.first not in ("", HMAC, SHA256):
             raise Unreadable("parameters that cannot be")
-        match self.method, self.costs, numbers:
-            case "pbkdf2", (name, _), (rounds,) if name in _SIZES:
-                right = len(self.digest) == _SIZES[name]
+        match self.method, [int(each) for each in rest]:
+            case "pbkdf2", [rounds] if self.costs[0] in _SIZES:
+                right = len(self.digest) == _SIZES[self.costs[0]]
                 dear = rounds > _MOST_ROUNDS
-            case "scrypt", _, (n, r, p):
-                right = n > 1 and n & (n - 1) == 0 and _SHORTEST <= len(self.digest) <= _LONGEST
-                dear = n * r > _MOST_MEMORY // 128 or n * r * p > _MOST_MEMORY // 32
-            case "bcrypt", _, (doublings,):
-                right = len(self.digest) == _BCRYPT_LENGTH and doublings >= _LEAST_DOUBLINGS
+            case "scrypt", [n, r, p]:
+                power = n > 1 and n & (n - 1) == 0 and n.bit_length() <= 16 * r  # RFC 7914, 2
+                right = power and _SHORTEST <= len(self.digest) <= _LONGEST
+                dear = (n + p) * r > _MOST_MEMORY // 128 or n * r * p > _MOST_MEMORY // 32
+            case "bcrypt", [doublings]:
+                found = _BCRYPT_TEXT.fullmatch(self.digest)
+                right = found is not None and int(found[1]) == doublings >= _LEAST_DOUBLINGS
                 dear = doublings > _MOST_DOUBLINGS
-            case method, _, (memory, passes, _) if method in _ARGON2:
-                right = self.digest.startswith(b"$" + method.encode() + b"$")
+            case method, [memory, passes, lanes] if method in _ARGON2:
+                found = _ARGON2_TEXT.fullmatch(self.digest)
+                said = found and (found[1].decode(), *(int(each) for each in found.groups()[1:]))
+                right = said == (method, memory, passes, lanes) and memory >= 8 * lanes
                 dear = memory * 1024 > _MOST_MEMORY or passes > _MOST_PASSES
+                dear = dear or lanes > _MOST_LANES
             case _:
                 raise Unreadable("a method that we do not know")
         if not right:
@@ -109,7 +121,11 @@ def read(written: str) -> Foreign:
 
 
 def matches(found: Foreign, password: str, *, double_hash_salt: str | None) -> bool:
-    """Tell whether `found` was made from `password`; takes as long as its label says."""
+    """Tell whether `found` was made from `password`; takes as long as its label says.
+
+    Raises:
+        Unreadable: nobody can tell, and no time is spent.
+    """
     spellings = [password]
     if found.first == HMAC and not unicodedata.is_normalized("NFKD", password):
         spellings.append(unicodedata.normalize("NFKD", password))  # as Flask-Security 4 and later
@@ -121,19 +137,25 @@ def matches(found: Foreign, password: str, *, double_hash_salt: str | None) -> b
 
 
 def decoy(label: str) -> str:
-    """Make up a hash with the label, which nobody has."""
+    """Make up a hash with the label, which nobody has.
+
+    Raises:
+        Unreadable: there can be none.
+    """
     first, _, rest = label.rpartition("+")
     method, *costs = rest.split(":")
     salt, digest = bytes(16), bytes(64)
-    if method == "pbkdf2":
-        digest = bytes(_SIZES[costs[0]])
-    elif method == "bcrypt":
-        digest = f"$2b${int(costs[0]):02}${'.' * (_BCRYPT_LENGTH - 7)}".encode()
-    elif method in _ARGON2:
-        memory, passes, lanes = costs
-        some = f"{'A' * 22}${'A' * 43}"
-        digest = f"${method}$v=19$m={memory},t={passes},p={lanes}${some}".encode()
-    return Foreign(method, tuple(costs), salt, digest, first).written()
+    match method, costs:
+        case "pbkdf2", [name, _]:
+            digest = bytes(_SIZES.get(name, 0))
+        case "bcrypt", [doublings]:
+            digest = f"$2b${doublings:0>2}${'.' * 53}".encode()
+        case "argon2id" | "argon2i" | "argon2d", [memory, passes, lanes]:
+            some = f"{'A' * 22}${'A' * 43}"
+            digest = f"${method}$v=19$m={memory},t={passes},p={lanes}${some}".encode()
+    made = Foreign(method, tuple(costs), salt, digest, first)
+    made.check()
+    return made.written()
 
 
 def _prepared(found: Foreign, password: str, salt: str) -> bytes:
@@ -152,25 +174,30 @@ def _is_made_from(found: Foreign, secret: bytes) -> bool:
         case "pbkdf2", (name, rounds):
             made = hashlib.pbkdf2_hmac(name, secret, found.salt, int(rounds))
         case "scrypt", (n, r, p):
-            made = hashlib.scrypt(
-                secret,
-                salt=found.salt,
-                n=int(n),
-                r=int(r),
-                p=int(p),
-                maxmem=2 * _MOST_MEMORY,
-                dklen=len(found.digest),
-            )
+            try:
+                made = hashlib.scrypt(
+                    secret,
+                    salt=found.salt,
+                    n=int(n),
+                    r=int(r),
+                    p=int(p),
+                    maxmem=2 * _MOST_MEMORY,
+                    dklen=len(found.digest),
+                )
+            except (ValueError, MemoryError):
+                raise Unreadable("parameters that cannot be") from None
         case "bcrypt", _:
             try:
                 return bcrypt.checkpw(secret[:_BCRYPT_TAKES], found.digest)
-            except ValueError:  # signs that are none of its alphabet
-                return False
+            except ValueError:
+                raise Unreadable("a hash that is cut or changed") from None
         case method, _:
             try:
                 return verify_secret(found.digest, secret, _ARGON2[method])
-            except (Argon2Error, InvalidHashError):
+            except VerifyMismatchError:
                 return False
+            except (Argon2Error, InvalidHashError):
+                raise Unreadable("a hash that is cut or changed") from None
     return hmac.compare_digest(made, found.digest)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
 from vestibule.kernel import foreign
 from vestibule.kernel.errors import Busy
@@ -29,6 +29,7 @@ STANDARD = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # A hash says itself what checking it costs. Beyond this one is corrupt, and would cost everybody.
 _MOST_MEMORY = 262_144  # KiB
 _MOST_PASSES = 16
+_MOST_LANES = 16  # a thread each
 
 _NICENESS = 10
 _WAITING_A_THREAD = 80  # about two seconds of work at 25 ms a hash
@@ -117,12 +118,16 @@ class Passwords:
             self._threads = None
 
     def _verify(self, password: str, hashed: str) -> bool:
-        if foreign.is_foreign(hashed):
-            salt = self._double_hash_salt
-            return foreign.matches(foreign.read(hashed), password, double_hash_salt=salt)
         try:
+            if foreign.is_foreign(hashed):
+                salt = self._double_hash_salt
+                return foreign.matches(foreign.read(hashed), password, double_hash_salt=salt)
             return self._hasher.verify(hashed, password)
-        except (Argon2Error, InvalidHashError, UnicodeEncodeError):
+        except VerifyMismatchError:
+            return False
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError, foreign.Unreadable):
+            with suppress(Argon2Error, UnicodeEncodeError):  # nobody can tell: spend the time
+                self._hasher.verify(self._decoy, password)
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -170,9 +175,10 @@ def _is_affordable(hashed: str) -> bool:
             foreign.read(hashed)
             return True
         cost = extract_parameters(hashed)
-    except (InvalidHashError, foreign.Unreadable):
+    except ValueError:  # the base of both that say it is none, and what numbers raise
         return False
-    return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
+    cheap = cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
+    return cheap and cost.parallelism <= _MOST_LANES
 
 
 def _step_back() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from vestibule.kernel.means import Means
 from vestibule.kernel.unit import opening
 
 _PAGE = 500
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet works out
 _FIELDS = (
     "id",
     "external_id",
@@ -66,7 +68,13 @@ class Writer:
             self._file.write(json.dumps(kept, ensure_ascii=False) + "\n")
             return
         profile = json.dumps(kept["profile"], ensure_ascii=False)
-        self._csv.writerow(kept | {"roles": ",".join(kept["roles"]), "profile": profile})
+        cells = kept | {"roles": ",".join(kept["roles"]), "profile": profile}
+        self._csv.writerow({of: _as_text(cell) for of, cell in cells.items()})
+
+
+def _as_text(cell: object) -> object:
+    """Have no spreadsheet take a cell for a formula; `sources` takes the apostrophe off again."""
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def _written(account: Account) -> dict[str, Any]:  # Any: JSON

@@ -26,7 +26,7 @@ def recognise(text: str, *, double_hash: bool = False) -> str:
         Unreadable: with the reason, and nothing of the hash.
     """
     if foreign.is_foreign(text):
-        return foreign.read(text).written()
+        return _fitting(foreign.read(text))
     tried = ((re.fullmatch(pattern, text, re.DOTALL), read) for pattern, read in _FORMATS)
     found, read = next(((found, read) for found, read in tried if found), (None, _bcrypt))
     if found is None:
@@ -40,6 +40,10 @@ def recognise(text: str, *, double_hash: bool = False) -> str:
     elif made.method == "argon2id" and not STANDARD.check_needs_rehash(made.digest.decode()):
         return made.digest.decode()  # as if we had made it
     made.check()
+    return _fitting(made)
+
+
+def _fitting(made: Foreign) -> str:
     written = made.written()
     if len(written) > _LONGEST:
         raise Unreadable("a hash that is too long")

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from vestibule.accounts import names
+from vestibule.accounts import names, profile
 from vestibule.accounts.names import Address
 from vestibule.kernel.errors import InvalidAddress, InvalidUsername
 from vestibule.kernel.foreign import Unreadable
+from vestibule.moving import values
 from vestibule.moving.formats import recognise
 
 # What a column is often called that holds a field of ours; the first one that is there is taken.
@@ -40,10 +41,6 @@ USUAL: Mapping[str, Sequence[str]] = {
     "last_login_at": ("last_login_at", "last_login", "current_login_at"),
     "roles": ("roles", "role"),
 }
-_NO = frozenset(
-    {"", "0", "f", "false", "n", "no", "off", "none", "null", "disabled", "inactive", "closing"}
-)
-_LONGEST = {"given_name": 100, "family_name": 100, "picture": 2000}
 _LONGEST_ID = 255
 
 
@@ -131,13 +128,12 @@ def read(row: Row, reading: Reading) -> tuple[Newcomer | None, list[Problem]]:
 def _read(row: Row, reading: Reading, external_id: str, lacks: dict[str, str]) -> Newcomer:
     if not external_id or len(external_id) > _LONGEST_ID:
         raise _LeftOut("id", "is missing, or longer than 255 signs")
+    if not _is_plain(external_id):
+        raise _LeftOut("id", "holds signs that are none")
     address = _address(_text(row, reading, "email"))
     username, username_key = _username(_text(row, reading, "username"), address, lacks)
     if address is None and username is None:
         raise _LeftOut("email", "is missing, and so is a username")
-    called = {of: _cut(_text(row, reading, of), most) for of, most in _LONGEST.items()}
-    if not all(map(_is_plain, (external_id, *filter(None, called.values())))):
-        raise _LeftOut("name", "holds signs that are none")
     return Newcomer(
         place=row.place,
         external_id=external_id,
@@ -145,11 +141,11 @@ def _read(row: Row, reading: Reading, external_id: str, lacks: dict[str, str]) -
         username=username,
         username_key=username_key,
         password_hash=_password(_text(row, reading, "password"), reading, lacks),
-        names=called,
-        proved=_is_proved(row, reading),
-        active="active" not in reading.columns or _is_true(_value(row, reading, "active")),
-        created_at=_moment(_value(row, reading, "created_at")),
-        last_login_at=_moment(_value(row, reading, "last_login_at")),
+        names={of: _called(row, reading, of, lacks) for of in _RULES},
+        proved=_is_proved(row, reading, lacks),
+        active=_is_active(row, reading, lacks),
+        created_at=values.moment(_value(row, reading, "created_at")),
+        last_login_at=values.moment(_value(row, reading, "last_login_at")),
         roles=_roles(_value(row, reading, "roles"), reading.renamed),
     )
 
@@ -200,8 +196,13 @@ def _text(row: Row, reading: Reading, of: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _cut(text: str, most: int) -> str | None:
-    return text[:most] or None
+def _called(row: Row, reading: Reading, of: str, lacks: dict[str, str]) -> str | None:
+    """Read what somebody may say about themselves by our API as well."""
+    text = _text(row, reading, of)
+    if text and not _RULES[of](text):
+        lacks[of] = "is none that somebody could choose here"
+        return None
+    return text or None
 
 
 def _is_plain(text: str) -> bool:
@@ -209,31 +210,23 @@ def _is_plain(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
-def _is_proved(row: Row, reading: Reading) -> bool:
+def _is_proved(row: Row, reading: Reading, lacks: dict[str, str]) -> bool:
     if reading.all_proved is not None:
         return reading.all_proved
-    return _is_true(_value(row, reading, "verified"))
+    return _known("verified", lacks, said=values.is_since(_value(row, reading, "verified")))
 
 
-def _is_true(value: object) -> bool:
-    return value is not None and str(value).strip().casefold() not in _NO
+def _is_active(row: Row, reading: Reading, lacks: dict[str, str]) -> bool:
+    if "active" not in reading.columns:
+        return True
+    return _known("active", lacks, said=values.is_yes(_value(row, reading, "active")))
 
 
-def _moment(value: object) -> datetime | None:
-    """Read a time; without a zone it is UTC, and what is none is not known."""
-    try:
-        match value:
-            case datetime():
-                found = value
-            case int() | float():
-                found = datetime.fromtimestamp(value, UTC)
-            case str():
-                found = datetime.fromisoformat(value.strip())
-            case _:
-                return None
-    except (ValueError, OverflowError, OSError):
-        return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+def _known(of: str, lacks: dict[str, str], *, said: bool | None) -> bool:
+    """Take what is neither yes nor no for no, and tell it."""
+    if said is None:
+        lacks[of] = "says neither yes nor no, as far as we know"
+    return said is True
 
 
 def _roles(value: object, renamed: Mapping[str, str]) -> tuple[str, ...]:
@@ -242,3 +235,10 @@ def _roles(value: object, renamed: Mapping[str, str]) -> tuple[str, ...]:
     several = value if isinstance(value, (list, tuple)) else text.split(",")
     called = (str(each).strip() for each in several)
     return tuple(dict.fromkeys(renamed.get(each, each) for each in called if each))
+
+
+_RULES = {
+    "given_name": profile.is_name,
+    "family_name": profile.is_name,
+    "picture": profile.is_picture,
+}

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from vestibule.kernel.database_url import dialect_url
+from vestibule.moving.departure import FORMULA
 from vestibule.moving.people import Row
 
 PAGE = 500
@@ -69,7 +70,7 @@ class OfFile:
 
     async def columns(self) -> Sequence[str]:
         found: dict[str, None] = {}
-        for row in islice(self._rows(), PAGE):
+        for row in self._rows():  # a line may hold what none before it does
             found |= dict.fromkeys(row.values)
         return list(found)
 
@@ -87,7 +88,8 @@ class OfFile:
                 if self._csv:
                     for values in (reader := csv.DictReader(file)):
                         values.pop(None, None)  # what has no column
-                        yield Row(f"line {reader.line_num}", values)
+                        cells = {of: _plain(cell) for of, cell in values.items()}
+                        yield Row(f"line {reader.line_num}", cells)
                     return
                 for number, line in enumerate(file, 1):
                     if line.strip():
@@ -166,6 +168,13 @@ class OfDatabase:
                 for row_id, each in zip(ids, rows, strict=True)
             ]
             last = ids[-1]
+
+
+def _plain(cell: str | None) -> str | None:
+    """Take off the apostrophe that our own export put before what looks like a formula."""
+    if cell is not None and cell.startswith("'") and FORMULA.match(cell):
+        return cell[1:]
+    return cell
 
 
 def _is_file(name: str) -> bool:

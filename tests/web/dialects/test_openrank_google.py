@@ -33,6 +33,7 @@ from tests.world import Client, World
 from vestibule.accounts import state
 from vestibule.accounts.models import Account
 from vestibule.federation import fetching
+from vestibule.sessions.models import Session
 from vestibule.web.dialects import openrank
 
 Intent = Literal["login", "signup"]
@@ -114,6 +115,17 @@ async def opened(database_url: str, folder: Path, **settings: Any) -> AsyncItera
 async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     async with opened(database_url, tmp_path) as made:
         yield made
+
+
+async def test_a_sign_in_takes_the_place_of_the_session_that_the_browser_had(
+    house: House,
+) -> None:
+    ann = house.browser()
+    former, again = [cookie_of(await house.sign_in(ann, "signup", **ANN)) for _ in range(2)]
+    assert former is not None
+    assert again is not None
+    ends = await house.world.rows(select(Session.end_reason).order_by(Session.id))
+    assert [reason for (reason,) in ends] == ["replaced", None]
 
 
 @pytest.mark.parametrize("intent", ["login", "signup"])

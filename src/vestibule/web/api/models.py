@@ -13,13 +13,14 @@ from pydantic import (
     model_serializer,
 )
 
+from vestibule.accounts import profile
 from vestibule.accounts.credentials import Tokens
 from vestibule.accounts.models import Account
 from vestibule.sessions.models import Session
 
 # Longer than any password may be, because people who moved in may have longer ones than we allow.
 Password = Annotated[SecretStr, Field(max_length=4096)]
-Name = Annotated[str, Field(max_length=100, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+Name = Annotated[str, Field(max_length=profile.NAME_MOST, pattern=profile.NAME)]
 Typed = Annotated[str, Field(max_length=400)]
 Moment = Annotated[
     datetime,

@@ -1,5 +1,7 @@
 """Signing in with a provider: by a browser, by a code, by an ID token."""
 
+import re
+
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 from quart_schema import tag, validate_querystring, validate_request, validate_response
@@ -31,6 +33,7 @@ from vestibule.web.api.oauth_models import (
 blueprint = Blueprint("oauth", __name__)
 
 SURFACE = "api"
+_OURS = re.compile(r"/oauth(/<provider>/\w+)?$|/me/identities/<provider>/link$")
 
 
 @blueprint.get("/oauth")
@@ -76,8 +79,9 @@ async def callback(provider: str) -> ResponseReturnValue:
     Signs it in, or links what it brought, and sends it to the `next` of its beginning. What went
     wrong is told to programs here, and to people on a page without what stands in this URL.
     """
-    state = returning.one("state") or ""
+    state = ""
     try:
+        state = returning.one("state") or ""
         where = await _come_back(named(provider), state)
     except TryLater:
         raise
@@ -200,7 +204,11 @@ def _providers() -> Providers:
 
 
 def _url(provider: Provider, what: str) -> str:
-    prefix = request.path.partition("/oauth")[0].partition("/me/")[0]
+    assert request.url_rule is not None
+    # What is ours of the path; a host may have mounted us below anything.
+    ours = _OURS.search(request.url_rule.rule)
+    assert ours is not None
+    prefix = request.path.rsplit("/", ours[0].count("/"))[0]
     return f"{current_vestibule().settings.base_url}{prefix}/oauth/{provider.name}/{what}"
 
 

@@ -108,6 +108,13 @@ async def held() -> Held:
     return await presence.holder_of(current_vestibule().means, token, surface=NAME)
 
 
+async def former() -> SignedIn | None:
+    """Return who holds the cookie that came along; None for a stranger."""
+    with suppress(NotSignedIn):
+        return (await held()).known
+    return None
+
+
 def turned_away(error: NotSignedIn) -> Response:
     """Answer who needs a good cookie; one that is worth nothing is cleared.
 

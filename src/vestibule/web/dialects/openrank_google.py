@@ -49,7 +49,7 @@ async def come_back(intent: Intent) -> ResponseReturnValue:
             returned=returning.returned(),
             redirect_uri=_callback(intent),
             caller=identity.caller(vestibule.settings.openrank_letterhead),
-            known=None,
+            known=await cookie.former(),
             terms=cookie.terms(vestibule.settings),
         )
         assert entered is not None, "nothing was to be linked"
