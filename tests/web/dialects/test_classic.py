@@ -244,6 +244,8 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
     for header, status, words in (
         (None, 401, "Missing Authorization Header"),
         ("", 401, "Missing Authorization Header"),
+        ("\xa0", 401, "Missing Authorization Header"),
+        ("\x85 ", 401, "Missing Authorization Header"),
         ("Basic YTpi", 401, jwt_words.NO_TYPE),
         (token, 401, jwt_words.NO_TYPE),
         ("Bearer", 422, bad),
@@ -253,7 +255,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
         (f"Bearer {head}.{coded}.{mark}", *_unsigned()),
         (f"Bearer {native}", *_unsigned()),
     ):
-        sent = {} if header is None else {"Authorization": header}
+        sent = {} if header is None else {b"Authorization": header.encode("latin-1")}
         for method, path in routes:
             answer = await client.request(method, path, headers=sent)
             assert told(answer) == (status, {"msg": words}), (header, path)

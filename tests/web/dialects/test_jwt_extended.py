@@ -245,6 +245,8 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
     for header, status, words in (
         (None, 401, "Missing Authorization Header"),
         ("", 401, "Missing Authorization Header"),
+        ("\xa0", 401, "Missing Authorization Header"),
+        ("\x85 ", 401, "Missing Authorization Header"),
         ("Basic YTpi", 401, jwt_words.NO_TYPE),
         (token, 401, jwt_words.NO_TYPE),
         (f"bearer {token}", 401, jwt_words.NO_TYPE),
@@ -257,7 +259,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
         (f"Bearer {native['access_token']}", 422, "Signature verification failed"),
         (f"Bearer {native['refresh_token']}", 422, "Only non-refresh tokens are allowed"),
     ):
-        said = {} if header is None else {"Authorization": header}
+        said = {} if header is None else {b"Authorization": header.encode("latin-1")}
         assert told(await client.get("/profile", headers=said)) == (status, {"msg": words}), header
     assert told(await ada.get("/profile")) == (401, {"msg": "Missing Authorization Header"})
     assert (await profile(client, token))[0] == 200

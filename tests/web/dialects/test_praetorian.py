@@ -194,6 +194,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
     for header, name, words in (
         (None, "MissingToken", "JWT token not found in headers under 'Authorization'"),
         ("Bearer", "InvalidTokenHeader", "JWT header structure is invalid"),
+        ("\xa0", "InvalidTokenHeader", "JWT header structure is invalid"),
         (f"JWT {token}", "InvalidTokenHeader", "JWT header structure is invalid"),
         (
             "Bearer x",
@@ -205,7 +206,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
         (f"Bearer {mailed}", "MisusedRegistrationToken", "registration token used for access"),
         (f"Bearer {reset}", "MisusedResetToken", "password reset token used for access"),
     ):
-        said = {} if header is None else {"Authorization": header}
+        said = {} if header is None else {b"Authorization": header.encode("latin-1")}
         answer = await client.get("/api/protected", headers=said)
         assert refused(answer) == (401, name, words), header
     assert (await client.get("/v1/me", headers=bearer(token))).status_code == 401
