@@ -61,8 +61,13 @@ async def by_opening(
     return None if opened.account is None else await _enter(unit, opened.account, terms)
 
 
-async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Terms) -> LoggedIn:
+async def by_signing_up(
+    unit: Unit, *, username: str, password: str, terms: Terms, device: str | None = None
+) -> LoggedIn:
     """Open an account without an address and log in; or log in, where the name is taken.
+
+    Args:
+        device: what an earlier log-in left on the device.
 
     Raises:
         BadCredentials: it is taken, and this is not its password.
@@ -72,7 +77,9 @@ async def by_signing_up(unit: Unit, *, username: str, password: str, terms: Term
     async with unit.glance() as glance:
         taken = await queries.by_username_key(glance, key)
     if taken is not None:
-        return await login.log_in(unit, identifier=username, password=password, terms=terms)
+        return await login.log_in(
+            unit, identifier=username, password=password, device=device, terms=terms
+        )
     opened = await signup.sign_up(unit, Person(username=username, password=password))
     assert opened.account is not None, "without an address it opens at once"
     return await _enter(unit, opened.account, terms)

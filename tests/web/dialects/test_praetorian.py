@@ -19,7 +19,7 @@ from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import Served, serving
-from tests.web.dialects.conftest import Mounted
+from tests.web.dialects.conftest import Mounted, names_of_cookies
 from tests.world import NEW_PASSWORD, PASSWORD, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
@@ -52,7 +52,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def told(answer: httpx.Response) -> tuple[int, Any]:
     assert answer.headers["Content-Type"] == "application/json"
-    assert "Set-Cookie" not in answer.headers
+    assert not names_of_cookies(answer)
     return answer.status_code, answer.json()
 
 

@@ -25,7 +25,7 @@ from vestibule.kernel.errors import (
     VestibuleError,
 )
 from vestibule.kernel.unit import Unit
-from vestibule.web import guard, identity, reading
+from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import guarding, words
@@ -87,7 +87,14 @@ async def enter() -> ResponseReturnValue:
         raise BadCredentials from None
     terms = cookie.terms(current_vestibule().settings)
     return await _signed_in(
-        lambda unit: log_in(unit, identifier=email, password=password, terms=terms, unproved=True)
+        lambda unit: log_in(
+            unit,
+            identifier=email,
+            password=password,
+            device=device.left(),
+            terms=terms,
+            unproved=True,
+        )
     )
 
 

@@ -31,7 +31,7 @@ from vestibule.sessions.models import Kind, Session
 from vestibule.sessions.terms import Terms
 from vestibule.tokens.access import Form
 from vestibule.tokens.checks import LEEWAY
-from vestibule.web import identity
+from vestibule.web import device, identity
 from vestibule.web.answers import Answers, envelope_headers
 from vestibule.web.dialects import words
 
@@ -47,10 +47,11 @@ _DEAD = (Why.EXPIRED, Why.ENDED)
 
 @dataclass(frozen=True)
 class Written:
-    """A token for the cookie, and for how long both last."""
+    """A token for the cookie, for how long both last, and what a log-in leaves on the device."""
 
     token: str
     lasts: timedelta
+    device: str | None = None
 
 
 # Flask-RESTful says these; the rest is ours, in its form.
@@ -123,12 +124,13 @@ async def write(unit: Unit, entered: LoggedIn) -> Written:
     """Write the token of who has just entered."""
     account, session = entered.account, entered.opened.session
     token = await credentials.sign(unit, account, session, await _form(unit, account))
-    return Written(token, _lasts(session, unit.settings, unit.now))
+    return Written(token, _lasts(session, unit.settings, unit.now), entered.device)
 
 
 def hand_out(answer: ResponseTypes, written: Written) -> ResponseTypes:
     """Put a token into the cookie."""
     answer.set_cookie(_COOKIE, written.token, max_age=written.lasts, **_attributes())
+    device.leave(written.device)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
