@@ -455,6 +455,18 @@ CONTROLS = {
         "",
         f"{_DEVICES}::test_a_letters_links_make_a_device_known_to_praetorian",
     ),
+    "a session of openrank whose cookie is replaced": Control(
+        "web/dialects/openrank.py",
+        "            instead_of=former,\n",
+        "",
+        f"{_RANK}::test_who_enters_anew_leaves_no_session_behind[sqlite-login]",
+    ),
+    "a session that is replaced by a sign-up or an activation": Control(
+        "accounts/entering.py",
+        ", terms=terms, instead_of=instead_of",
+        ", terms=terms",
+        f"{_RANK}::test_who_enters_anew_leaves_no_session_behind",
+    ),
     "a device that is known to a simple registration": Control(
         "web/dialects/praetorian.py",
         "                device=device.left(),\n",

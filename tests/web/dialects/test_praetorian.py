@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any  # Any: answers are JSON
+from typing import Any, cast  # Any: answers are JSON
 from uuid import UUID
 
 import httpx
@@ -116,6 +116,10 @@ async def test_it_says_that_somebody_is_there(world: World) -> None:
     assert told(await client.get("/api/")) == (200, {"Hello": "World"})
     answer = await client.get("/api")
     assert (answer.status_code, answer.headers["Location"]) == (308, "/api/")
+    transport = httpx.ASGITransport(cast(Any, world.app), root_path="/below")
+    async with httpx.AsyncClient(transport=transport, base_url=str(client.base_url)) as below:
+        led = await below.get("/below/api")
+    assert led.headers["Location"] == "/below/api/"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 

@@ -83,7 +83,7 @@ async def look() -> ResponseReturnValue | None:
 
     Before each of the dialect's own routes, which need nobody to be signed in.
     """
-    if not request.cookies.get(_COOKIE):
+    if not _brought():
         return None
     try:
         await held()
@@ -97,16 +97,29 @@ async def look() -> ResponseReturnValue | None:
 
 
 async def held() -> Held:
-    """Return who holds the cookie that came along.
+    """Return who holds the cookie that came along; of several, the first that is ours.
+
+    A neighbour's app, whose cookie is for the whole domain, may have one of the same name.
 
     Raises:
         NotSignedIn: nobody.
     """
     await identity.after_the_start()
-    token = request.cookies.get(_COOKIE)
-    if not token:
-        raise NotSignedIn(Why.MISSING)
-    return await presence.holder_of(current_vestibule().means, token, surface=NAME)
+    said = NotSignedIn(Why.MISSING)
+    for token in _brought():
+        try:
+            return await presence.holder_of(current_vestibule().means, token, surface=NAME)
+        except NotSignedIn as error:
+            said = said if said.why in _DEAD else error
+    raise said
+
+
+async def former() -> SignedIn | None:
+    """Return who the browser was signed in as until now; None for nobody."""
+    try:
+        return (await held()).known
+    except NotSignedIn:
+        return None
 
 
 def turned_away(error: NotSignedIn) -> Response:
@@ -159,6 +172,10 @@ def terms(settings: Settings) -> Terms:
     return Terms(
         audience=NAME, kind=Kind.TOKENS, idle=idle, lifetime=max(settings.token_lifetime, idle)
     )
+
+
+def _brought() -> list[str]:
+    return [each for each in request.cookies.getlist(_COOKIE) if each]
 
 
 def _lasts(session: Session, settings: Settings, now: datetime) -> timedelta:

@@ -63,7 +63,7 @@ def blueprint() -> Blueprint:
 
 async def lead() -> ResponseReturnValue:
     """Lead to the same path with its slash."""
-    return redirect(f"{request.path}/", 308)
+    return redirect(f"{request.root_path}{request.path}/", 308)
 
 
 async def greet() -> ResponseReturnValue:
