@@ -98,7 +98,7 @@ CONTROLS = {
     ),
     "a link that activates is of that kind": Control(
         "accounts/verification.py",
-        "challenges.by_token(unit, token, link=Purpose.CLICK)",
+        "challenges.by_token(unit, token, click_at=surface)",
         "challenges.by_token(unit, token)",
         _TWICE,
     ),
@@ -454,6 +454,12 @@ CONTROLS = {
         "    device.leave(entered.device)\n",
         "",
         f"{_DEVICES}::test_a_letters_links_make_a_device_known_to_praetorian",
+    ),
+    "a link that activates is its own dialect's": Control(
+        "accounts/entering.py",
+        "surface=terms.audience",
+        'surface="openrank" if token else terms.audience',
+        f"{_SHARING}::test_a_letters_link_activates_by_its_own_dialect_alone",
     ),
     "a session of openrank whose cookie is replaced": Control(
         "web/dialects/openrank.py",

@@ -4,6 +4,7 @@ For surfaces whose front ends expect to be signed in by these.
 """
 
 from vestibule.accounts import login, names, policy, queries, resetting, signup
+from vestibule.accounts.challenges import Click
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.models import Account
 from vestibule.accounts.policy import Rule
@@ -32,7 +33,7 @@ async def by_click(
     Raises:
         ProofRefused: as `prove_by_click`; or the account was disabled.
     """
-    account = await prove_by_click(unit, token=token, twice=twice)
+    account = await prove_by_click(unit, token=token, surface=terms.audience, twice=twice)
     return await _enter(unit, account, terms, instead_of)
 
 
@@ -51,7 +52,7 @@ async def by_opening(
     person: Person,
     *,
     terms: Terms,
-    click: str | None = None,
+    click: Click | None = None,
     rule: Rule = policy.OURS,
     instead_of: SignedIn | None = None,
 ) -> LoggedIn | None:

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts import breaches, challenges, names, policy, queries
-from vestibule.accounts.challenges import Keys, Wanted
+from vestibule.accounts.challenges import Click, Keys, Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
 from vestibule.accounts.policy import Rule
@@ -18,7 +18,6 @@ from vestibule.courier.letters import Draft
 from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, UsernameTaken
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
-from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
 from vestibule.roles import grants
 from vestibule.throttle import counters
@@ -52,7 +51,7 @@ async def sign_up(
     person: Person,
     *,
     open_now: bool = False,
-    click: str | None = None,
+    click: Click | None = None,
     rule: Rule = policy.OURS,
 ) -> SignedUp:
     """Ask for an account.
@@ -63,7 +62,7 @@ async def sign_up(
 
     Args:
         open_now: open the account before its address is proved.
-        click: a page that proves the address by the letter's link alone, with `{token}`.
+        click: where the letter's link alone proves the address.
         rule: what the surface asks of passwords.
 
     Raises:
@@ -86,11 +85,11 @@ async def sign_up(
         address,
         wanted,
         account_id=account.id if account else None,
-        link=Purpose.CLICK if click else Purpose.LINK,
+        click_at=click.surface if click else None,
     )
     await log.record(unit, Event.SIGN_UP_ASKED, identifier=address.typed)
     if may_write:
-        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner, page=click))
+        await outbox.post(unit, _letter(unit, address.typed, keys, owner=owner, click=click))
     else:
         await log.record(unit, Event.LETTER_WITHHELD, identifier=address.typed)
     return SignedUp(account, handle)
@@ -224,17 +223,17 @@ async def _username_taken(unit: Unit, wanted: Wanted) -> bool:
 
 
 def _letter(
-    unit: Unit, to: str, keys: Keys | None, *, owner: Account | None, page: str | None = None
+    unit: Unit, to: str, keys: Keys | None, *, owner: Account | None, click: Click | None = None
 ) -> Draft:
     """The proof for an address that is free, and for one that is not, a word to its owner."""
     if keys is None or (owner is not None and owner.email is not None):
         stored = owner.email if owner is not None and owner.email is not None else to
         return letters.already_registered(to=stored, now=unit.now, caller=unit.caller)
     expires_at = unit.now + unit.settings.sign_up_lifetime
-    if page is not None:
+    if click is not None:
         return letters.activate_account(
             to=to,
-            link=page.replace("{token}", keys.token),
+            link=click.page.replace("{token}", keys.token),
             asked_at=unit.now,
             caller=unit.caller,
             expires_at=expires_at,

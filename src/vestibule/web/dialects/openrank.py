@@ -13,6 +13,7 @@ from quart_schema import hide
 from werkzeug.exceptions import MethodNotAllowed
 
 from vestibule.accounts import entering
+from vestibule.accounts.challenges import Click
 from vestibule.accounts.login import LoggedIn, log_in
 from vestibule.accounts.queries import SignedIn
 from vestibule.accounts.signup import Person
@@ -72,7 +73,8 @@ async def sign_up() -> ResponseReturnValue:
     )
     settings = current_vestibule().settings
     page = settings.openrank_activation_url or f"{place().base_url}/welcome/activate"
-    click, terms = f"{page}?user_uuid={{token}}", cookie.terms(settings)
+    click = Click(f"{page}?user_uuid={{token}}", cookie.NAME)
+    terms = cookie.terms(settings)
     return await _signed_in(
         lambda unit, former: entering.by_opening(
             unit, person, click=click, terms=terms, instead_of=former

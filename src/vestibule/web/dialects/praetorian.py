@@ -13,6 +13,7 @@ from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
 from vestibule.accounts import credentials, entering
+from vestibule.accounts.challenges import Click
 from vestibule.accounts.login import log_in
 from vestibule.accounts.resetting import forget_password
 from vestibule.accounts.signup import Person, sign_up
@@ -141,9 +142,10 @@ async def register() -> ResponseReturnValue:
     email = words.needed(said, "email", most=_TYPED)
     person = Person(password=password, username=username, email=email)
     page = settings.praetorian_confirmation_url or f"{place().base_url}/#/finalize"
+    click = Click(f"{page}?token={{token}}", tokens.NAME)
     try:
         signed_up = await current_vestibule().run(
-            lambda unit: sign_up(unit, person, open_now=True, click=f"{page}?token={{token}}"),
+            lambda unit: sign_up(unit, person, open_now=True, click=click),
             caller=identity.caller(),
         )
     except UsernameTaken:
