@@ -49,6 +49,9 @@ _OUTSIDE = "tests/attacks/test_files.py::test_nothing_outside_the_folder_or_hidd
 _SPELLING = "tests/attacks/test_files.py::test_a_file_has_one_spelling"
 _TOKEN = f"{_PAGES}::test_a_built_page_of_doubledibz_holds_its_browsers_token"
 
+_DEVICES = f"{_DIALECTS}/test_devices.py"
+_KNOWN = f"{_DEVICES}::test_strangers_lock_nobody_out_of_a_device_that_was_logged_in_on"
+
 CONTROLS = {
     "the audience of a surface's token": Control(
         "tokens/access.py",
@@ -95,7 +98,7 @@ CONTROLS = {
     ),
     "a link that activates is of that kind": Control(
         "accounts/verification.py",
-        "challenges.by_token(unit, token, link=Purpose.CLICK)",
+        "challenges.by_token(unit, token, click_at=surface)",
         "challenges.by_token(unit, token)",
         _TWICE,
     ),
@@ -406,6 +409,75 @@ CONTROLS = {
     ),
     "a page with a token is no shared cache's": Control(
         "web/front_end.py", "_ASK_FIRST if token is None else _PRIVATE", "_ASK_FIRST", _TOKEN
+    ),
+    "a device that is known to jwt_extended": Control(
+        "web/dialects/jwt_extended.py",
+        "            device=device.left(),\n",
+        "",
+        f"{_KNOWN}[sqlite-jwt_extended]",
+    ),
+    "a device that is known to classic": Control(
+        "web/dialects/classic.py",
+        "            device=device.left(),\n",
+        "",
+        f"{_KNOWN}[sqlite-classic]",
+    ),
+    "a device that is known to openrank": Control(
+        "web/dialects/openrank.py",
+        "            device=device.left(),\n",
+        "",
+        f"{_KNOWN}[sqlite-openrank]",
+    ),
+    "a device that is known to praetorian": Control(
+        "web/dialects/praetorian.py",
+        "            device=device.left(),\n            terms=terms,\n",
+        "            terms=terms,\n",
+        f"{_KNOWN}[sqlite-praetorian]",
+    ),
+    "a device is known to jwt_extended from a log-in on": Control(
+        "web/dialects/jwt_extended.py",
+        "    device.leave(proof)\n",
+        "",
+        f"{_KNOWN}[sqlite-jwt_extended]",
+    ),
+    "a device is known to classic from a log-in on": Control(
+        "web/dialects/classic.py", "    device.leave(proof)\n", "", f"{_KNOWN}[sqlite-classic]"
+    ),
+    "a device is known to openrank from a log-in on": Control(
+        "web/dialects/openrank_cookie.py",
+        "    device.leave(written.device)\n",
+        "",
+        f"{_DEVICES}::test_a_sign_up_and_an_activation_make_a_device_known_to_openrank",
+    ),
+    "a device is known to praetorian from a log-in on": Control(
+        "web/dialects/praetorian_tokens.py",
+        "    device.leave(entered.device)\n",
+        "",
+        f"{_DEVICES}::test_a_letters_links_make_a_device_known_to_praetorian",
+    ),
+    "a link that activates is its own dialect's": Control(
+        "accounts/entering.py",
+        "surface=terms.audience",
+        'surface="openrank" if token else terms.audience',
+        f"{_SHARING}::test_a_letters_link_activates_by_its_own_dialect_alone",
+    ),
+    "a session of openrank whose cookie is replaced": Control(
+        "web/dialects/openrank.py",
+        "            instead_of=former,\n",
+        "",
+        f"{_RANK}::test_who_enters_anew_leaves_no_session_behind[sqlite-login]",
+    ),
+    "a session that is replaced by a sign-up or an activation": Control(
+        "accounts/entering.py",
+        ", terms=terms, instead_of=instead_of",
+        ", terms=terms",
+        f"{_RANK}::test_who_enters_anew_leaves_no_session_behind",
+    ),
+    "a device that is known to a simple registration": Control(
+        "web/dialects/praetorian.py",
+        "                device=device.left(),\n",
+        "",
+        f"{_DEVICES}::test_the_simple_registration_makes_a_device_known",
     ),
 }
 

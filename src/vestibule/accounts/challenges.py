@@ -47,18 +47,30 @@ class Keys:
     code: str
 
 
+@dataclass(frozen=True)
+class Click:
+    """A surface's page, with `{token}`, that asks no password; its links are good there alone."""
+
+    page: str
+    surface: str
+
+
 async def ask(
     unit: Unit,
     address: Address,
     wanted: Wanted,
     *,
     account_id: UUID | None = None,
-    link: Purpose = Purpose.LINK,
+    click_at: str | None = None,
 ) -> tuple[str, Keys]:
-    """Write a new sign-up challenge; return the handle for the client and the keys for a letter."""
+    """Write a new sign-up challenge; return the handle for the client and the keys for a letter.
+
+    Args:
+        click_at: the surface where the letter's link alone proves the address.
+    """
     challenge_id = uuid7()
     handle, handle_digest = opaque.issue(Purpose.SIGN_UP)
-    keys, columns = new_keys(unit, challenge_id, unit.settings.sign_up_lifetime, link=link)
+    keys, columns = new_keys(unit, challenge_id, unit.settings.sign_up_lifetime, click_at=click_at)
     payload = json.dumps(asdict(wanted)).encode()
     await unit.session.execute(
         insert(Challenge).values(
@@ -103,11 +115,16 @@ async def by_handle(unit: Unit, handle: str) -> Challenge | None:
     )
 
 
-async def by_token(unit: Unit, token: str, *, link: Purpose = Purpose.LINK) -> Challenge | None:
-    """Find the challenge that a letter's link opens, by a link of that kind."""
+async def by_token(unit: Unit, token: str, *, click_at: str | None = None) -> Challenge | None:
+    """Find the challenge that a letter's link opens, where it asks for the password.
+
+    Args:
+        click_at: the surface where it asks for none; links of another are not found.
+    """
+    digest = opaque.digest(_link(click_at), token, surface=click_at or "")
     return await unit.session.scalar(
         select(Challenge).where(
-            Challenge.token_digest == opaque.digest(link, token),
+            Challenge.token_digest == digest,
             Challenge.purpose == SIGN_UP,
         )
     )
@@ -199,10 +216,10 @@ async def prune(unit: Unit, *, most: int) -> int:
 
 
 def new_keys(
-    unit: Unit, challenge_id: UUID, lifetime: timedelta, *, link: Purpose = Purpose.LINK
+    unit: Unit, challenge_id: UUID, lifetime: timedelta, *, click_at: str | None = None
 ) -> tuple[Keys, dict[str, bytes | datetime]]:
     """Return a token and a code for a letter, and what a row keeps of them."""
-    token, token_digest = opaque.issue(link)
+    token, token_digest = opaque.issue(_link(click_at), surface=click_at or "")
     code = opaque.code()
     message = _code_message(challenge_id, opaque.typed(code))
     columns: dict[str, bytes | datetime] = {
@@ -213,6 +230,10 @@ def new_keys(
         "expires_at": unit.now + lifetime,
     }
     return Keys(token, code), columns
+
+
+def _link(click_at: str | None) -> Purpose:
+    return Purpose.LINK if click_at is None else Purpose.CLICK
 
 
 def _code_message(challenge_id: UUID, code: str) -> bytes:

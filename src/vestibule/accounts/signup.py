@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts import breaches, challenges, names, policy, queries, sign_up_letter
-from vestibule.accounts.challenges import Wanted
+from vestibule.accounts.challenges import Click, Wanted
 from vestibule.accounts.models import Account
 from vestibule.accounts.names import Address
 from vestibule.accounts.policy import Rule
@@ -18,7 +18,6 @@ from vestibule.courier import outbox
 from vestibule.kernel.errors import AddressTaken, Busy, IdentifierMissing, UsernameTaken
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.limits import LETTERS, SIGN_UP_CLIENT
-from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
 from vestibule.roles import grants
 from vestibule.throttle import counters
@@ -52,7 +51,7 @@ async def sign_up(
     person: Person,
     *,
     open_now: bool = False,
-    click: str | None = None,
+    click: Click | None = None,
     rule: Rule = policy.OURS,
 ) -> SignedUp:
     """Ask for an account.
@@ -63,7 +62,7 @@ async def sign_up(
 
     Args:
         open_now: open the account before its address is proved.
-        click: a page that proves the address by the letter's link alone, with `{token}`.
+        click: where the letter's link alone proves the address.
         rule: what the surface asks of passwords.
 
     Raises:
@@ -87,13 +86,14 @@ async def sign_up(
         address,
         wanted,
         account_id=account_id,
-        link=Purpose.CLICK if click else Purpose.LINK,
+        click_at=click.surface if click else None,
     )
     asked = partial(log.record, unit, account_id=account_id, identifier=address.typed)
     await asked(Event.SIGN_UP_ASKED)
     if may_write:
+        page = click.page if click else None
         draft = sign_up_letter.draft(
-            unit, address.typed, keys, owner=owner, opened=account_id, page=click
+            unit, address.typed, keys, owner=owner, opened=account_id, page=page
         )
         await outbox.post(unit, draft)
     else:

@@ -16,7 +16,6 @@ from vestibule.audit.events import Event
 from vestibule.kernel.errors import AddressTaken, Busy, ProofRefused
 from vestibule.kernel.limits import SIGN_UP_CODES, SIGN_UP_PASSWORDS
 from vestibule.kernel.memory import Fact
-from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
 from vestibule.throttle import counters
@@ -92,20 +91,21 @@ async def prove_by_link(
     return await _prove(unit, challenge, username, caller)
 
 
-async def prove_by_click(unit: Unit, *, token: str, twice: bool = False) -> Account:
+async def prove_by_click(unit: Unit, *, token: str, surface: str, twice: bool = False) -> Account:
     """Confirm the account of a sign-up by its letter's link alone.
 
     For links of that kind only, and accounts that are open already: their front end knows no page
     that asks for the password.
 
     Args:
+        surface: where the link was followed; links to another's page are unknown.
         twice: the front end sends the token twice at once, so within a minute a used one is as good
             as new.
 
     Raises:
         ProofRefused: unknown, used or out of date.
     """
-    challenge = await challenges.by_token(unit, token, link=Purpose.CLICK)
+    challenge = await challenges.by_token(unit, token, click_at=surface)
     if challenge is None or challenge.account_id is None:
         raise ProofRefused
     if twice and challenge.used_at is not None:

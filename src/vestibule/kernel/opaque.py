@@ -23,18 +23,19 @@ class Purpose(StrEnum):
     API_KEY = "vst_"
 
 
-def issue(purpose: Purpose) -> tuple[str, bytes]:
+def issue(purpose: Purpose, *, surface: str = "") -> tuple[str, bytes]:
     """Return a new secret of 256 random bits, and the digest under which to store it."""
     secret = purpose + token_urlsafe(32)
-    return secret, digest(purpose, secret)
+    return secret, digest(purpose, secret, surface=surface)
 
 
-def digest(purpose: Purpose, secret: str) -> bytes:
+def digest(purpose: Purpose, secret: str, *, surface: str = "") -> bytes:
     """Return the digest to look `secret` up by; one made for another purpose is never found.
 
-    256 random bits need no salt and no slow hash, only one-wayness.
+    Nor is one of another surface, where it is good on one alone. 256 random bits need no salt and
+    no slow hash, only one-wayness.
     """
-    return sha256(f"{purpose}\n{secret}".encode()).digest()
+    return sha256(f"{purpose}{surface}\n{secret}".encode()).digest()
 
 
 def code() -> str:

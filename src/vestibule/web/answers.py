@@ -104,7 +104,7 @@ def _http(error: HTTPException, envelope: Envelope) -> Response:
     code, detail = _HTTP.get(status, (HTTPStatus(status).name.lower(), "Not possible here."))
     response = envelope(status, code, detail, None)
     for name, value in error.get_headers():
-        if name.lower() in ("allow", "retry-after"):
+        if name.lower() in ("allow", "content-range", "retry-after"):
             response.headers[name] = value
     return response
 
@@ -130,4 +130,5 @@ _HTTP = {
     408: ("request_timeout", "The body did not arrive in time."),
     413: ("body_too_large", "The body is larger than 64 KiB."),
     415: ("wrong_media_type", "Send application/json."),
+    416: ("range_not_satisfiable", "The file has no such part; Content-Range says how long it is."),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from quart import Quart, Response, request
 from quart.helpers import send_from_directory
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.security import safe_join
 
 from vestibule.kernel.settings.front_end import FrontEnd
@@ -26,6 +26,7 @@ _NOT_PAGES = frozenset({"api", "v1", ".well-known", "dev", "static"})
 # Paths that a dialect's API and its pages share.
 _SHARED = frozenset({"/profile"})
 _METHODS = frozenset({"GET", "HEAD"})
+_PART = re.compile(r"bytes=[0-9]+-[0-9]*", re.IGNORECASE | re.ASCII)
 _ODD = re.compile(rb"^//|%(?:2f|5c|00)", re.IGNORECASE)
 # A name that changes with what is in the file, as build tools write it.
 _HASHED = re.compile(
@@ -137,7 +138,14 @@ class _Files:
         if kind == "text/html":
             read = (self._root / name).read_bytes
             return await _html((await asyncio.to_thread(read)).decode("utf-8", "replace"))
-        answer = await send_from_directory(self._root, name, mimetype=kind)
+        answer = await send_from_directory(self._root, name, mimetype=kind, conditional=False)
+        size = answer.content_length
+        try:
+            await answer.make_conditional(
+                request, accept_ranges=True, complete_length=size if _wants_part() else None
+            )
+        except RequestedRangeNotSatisfiable:
+            raise RequestedRangeNotSatisfiable(size) from None
         answer.headers["Cache-Control"] = _FOR_EVER if is_hashed(name) else _ASK_FIRST
         answer.headers.pop("Expires", None)
         return _ours(answer, policy(""))
@@ -163,6 +171,13 @@ def _ours(answer: Response, said: str) -> Response:
     answer.headers["Content-Security-Policy"] = said
     seen().route = _ROUTE
     return answer
+
+
+def _wants_part() -> bool:
+    """Tell whether one part is asked for, from where to where; else the whole does (RFC 9110)."""
+    said = request.headers.getlist("Range")
+    plain = len(said) == 1 and _PART.fullmatch(said[0]) is not None
+    return request.method == "GET" and plain and request.range is not None
 
 
 def _raw_path() -> bytes:

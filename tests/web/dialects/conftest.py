@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from vestibule.kernel.settings.dialects import NAMES
 
+DEVICE = "vestibule_device"
 Mounted = Callable[[str], str]
+
+
+def names_of_cookies(answer: httpx.Response) -> set[str]:
+    """Return what an answer sets, but for the cookie by which a device is known again."""
+    said = {each.partition("=")[0] for each in answer.headers.get_list("Set-Cookie")}
+    return said - {DEVICE}
 
 
 @pytest.fixture(params=["alone", "together"])

@@ -206,6 +206,43 @@ async def test_what_a_browser_has_is_not_sent_again(world: World, path: str) -> 
 async def test_a_part_of_a_file_can_be_asked_for(world: World) -> None:
     answer = await world.client().get("/robots.txt", headers={"Range": "bytes=0-3"})
     assert (answer.status_code, answer.text) == (206, "User")
+    for asked, begin, end in (("bytes=3-", 3, 13), ("BYTES=2-4", 2, 5), ("bytes=9-99", 9, 13)):
+        answer = await world.client().get("/robots.txt", headers={"Range": asked})
+        assert (answer.status_code, answer.text) == (206, FILES["robots.txt"][begin:end]), asked
+        assert answer.headers["Content-Range"] == f"bytes {begin}-{end - 1}/13"
+
+
+async def test_a_part_that_is_not_there_is_told_how_long_the_file_is(world: World) -> None:
+    for asked in ("bytes=13-", "bytes=50-60"):
+        answer = await world.client().get("/robots.txt", headers={"Range": asked})
+        assert answer.status_code == 416, asked
+        assert answer.headers["Content-Range"] == "bytes */13"
+        assert answer.json()["code"] == "range_not_satisfiable"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bytes=-5",
+        "bytes=-99",
+        "bytes=-0",
+        "bytes=0-1,3-4",
+        "bytes=5-2",
+        "bytes=",
+        "bytes",
+        "bytes=a-b",
+        "bytes=\u0660-",
+        "bytes=0 - 3",
+        "lines=0-3",
+        f"bytes={'9' * 5000}-",
+        "",
+    ],
+)
+async def test_what_is_no_plain_part_is_the_whole_file(world: World, asked: str) -> None:
+    answer = await world.client().get("/robots.txt", headers={b"Range": asked.encode()})
+    assert (answer.status_code, answer.text) == (200, FILES["robots.txt"])
+    head = await world.client().head("/robots.txt", headers={"Range": "bytes=0-3"})
+    assert (head.status_code, head.headers["Content-Length"]) == (200, "13")
 
 
 async def test_a_new_build_is_served_as_soon_as_it_is_there(world: World, tmp_path: Path) -> None:

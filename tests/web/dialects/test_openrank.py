@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
-from typing import Any, ClassVar  # Any: claims are JSON
+from typing import Any, ClassVar, cast  # Any: claims are JSON
 from uuid import UUID
 
 import httpx
@@ -140,6 +140,13 @@ async def member(world: World, email: str = ADDRESS) -> Client:
     await sign_up(browser, email)
     entered(await say(browser, "activate", user_uuid=await activation(world, email)))
     return browser
+
+
+def below(world: World) -> httpx.AsyncClient:
+    """A page of ours, by a server that has the app below a path."""
+    transport = httpx.ASGITransport(cast(Any, world.app), root_path="/below")
+    origin = world.vestibule.settings.base_url
+    return httpx.AsyncClient(transport=transport, base_url=origin, headers={"Origin": origin})
 
 
 async def account_of(world: World, email: str = ADDRESS) -> Account:
@@ -367,6 +374,58 @@ async def test_a_forged_cookie_is_refused_on_any_route_and_cleared(
         )
         assert refused(answer) == (401, UNAUTHORIZED), path
         assert is_cleared(answer), path
+
+
+async def test_a_neighbours_cookie_of_the_same_name_locks_nobody_out(world: World) -> None:
+    browser = world.browser()
+    await sign_up(browser)
+    good = browser.cookies["user"]
+    world.clock.move(timedelta(days=2))
+    for cookies in (
+        f"user=theirs; user={good}",
+        f"user={good}; user=theirs",
+        f"user=; user={good}",
+    ):
+        client = world.browser()
+        client.headers["Cookie"] = cookies
+        answer = await say(client, "login", email=ADDRESS, password="wrong")
+        assert refused(answer) == (401, WRONG)
+        assert cookie_of(answer) is None
+    both = world.browser()
+    both.headers["Cookie"] = "user=theirs; user=too"
+    answer = await say(both, "login", email=ADDRESS, password=PASSWORD)
+    assert refused(answer) == (401, UNAUTHORIZED)
+    assert is_cleared(answer)
+    world.clock.move(timedelta(days=31))
+    over = world.browser()
+    over.headers["Cookie"] = f"user=theirs; user={good}; user=too"
+    entered(await say(over, "login", email=ADDRESS, password=PASSWORD))
+
+
+@pytest.mark.parametrize("way", ["login", "signup", "activate"])
+async def test_who_enters_anew_leaves_no_session_behind(world: World, way: str) -> None:
+    browser = world.browser()
+    await sign_up(browser, "bob@example.com")
+    former = UUID(claims_of(browser.cookies["user"])["sid"])
+    if way != "signup":
+        await sign_up(world.browser())
+    answer = await say(browser, "login", email=ADDRESS, password="wrong")
+    assert refused(answer) == (401, WRONG)
+    answer = await say(browser, "signup", email="bob@example.com", password=PASSWORD)
+    assert refused(answer) == (400, TAKEN)
+    theirs = select(Session.ended_at).where(Session.id == former)
+    assert await world.rows(theirs) == [(None,)], "whoever is refused stays who they were"
+    if way == "activate":
+        entered(await say(browser, "activate", user_uuid=await activation(world)))
+    else:
+        entered(await say(browser, way, email=ADDRESS, password=PASSWORD))
+    assert await world.rows(theirs) != [(None,)]
+
+
+async def test_below_a_path_of_a_server_it_leads_there(world: World) -> None:
+    async with below(world) as client:
+        led = await client.post("/below/api/users/login?a=b")
+    assert led.headers["Location"] == "/below/api/users/login/?a=b"
 
 
 async def test_others_tokens_are_forged_ones_here_and_ours_there(

@@ -20,6 +20,7 @@ from tests.web.dialects.test_openrank import (
     WRONG,
     account_of,
     activation,
+    below,
     claims_of,
     cookie_of,
     entered,
@@ -140,6 +141,9 @@ async def test_the_buttons_lead_to_google_by_the_book(house: House, intent: Inte
         assert asked["scope"] == "openid email profile"
         assert asked["redirect_uri"] == f"{ROOT}api/users/oauth2callback/{intent}/"
         assert asked["code_challenge_method"] == "S256"
+    async with below(house.world) as client:
+        left = await client.post(f"/below/api/users/oauth2{intent}/")
+    assert query(led(left))["redirect_uri"] == f"{ROOT}below/api/users/oauth2callback/{intent}/"
     for secret in ("state", "nonce", "code_challenge"):
         assert len({query(url)[secret] for url in urls}) == 5
     let_in(await house.sign_in(house.browser(), "signup", **ANN))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any  # Any: answers are JSON
+from typing import Any, cast  # Any: answers are JSON
 from uuid import UUID
 
 import httpx
@@ -19,7 +19,7 @@ from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import Served, serving
-from tests.web.dialects.conftest import Mounted
+from tests.web.dialects.conftest import Mounted, names_of_cookies
 from tests.world import NEW_PASSWORD, PASSWORD, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
@@ -52,7 +52,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def told(answer: httpx.Response) -> tuple[int, Any]:
     assert answer.headers["Content-Type"] == "application/json"
-    assert "Set-Cookie" not in answer.headers
+    assert not names_of_cookies(answer)
     return answer.status_code, answer.json()
 
 
@@ -116,6 +116,10 @@ async def test_it_says_that_somebody_is_there(world: World) -> None:
     assert told(await client.get("/api/")) == (200, {"Hello": "World"})
     answer = await client.get("/api")
     assert (answer.status_code, answer.headers["Location"]) == (308, "/api/")
+    transport = httpx.ASGITransport(cast(Any, world.app), root_path="/below")
+    async with httpx.AsyncClient(transport=transport, base_url=str(client.base_url)) as below:
+        led = await below.get("/below/api")
+    assert led.headers["Location"] == "/below/api/"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
@@ -194,6 +198,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
     for header, name, words in (
         (None, "MissingToken", "JWT token not found in headers under 'Authorization'"),
         ("Bearer", "InvalidTokenHeader", "JWT header structure is invalid"),
+        ("\xa0", "InvalidTokenHeader", "JWT header structure is invalid"),
         (f"JWT {token}", "InvalidTokenHeader", "JWT header structure is invalid"),
         (
             "Bearer x",
@@ -205,7 +210,7 @@ async def test_whoever_brings_no_good_token_is_told_why(world: World) -> None:
         (f"Bearer {mailed}", "MisusedRegistrationToken", "registration token used for access"),
         (f"Bearer {reset}", "MisusedResetToken", "password reset token used for access"),
     ):
-        said = {} if header is None else {"Authorization": header}
+        said = {} if header is None else {b"Authorization": header.encode("latin-1")}
         answer = await client.get("/api/protected", headers=said)
         assert refused(answer) == (401, name, words), header
     assert (await client.get("/v1/me", headers=bearer(token))).status_code == 401

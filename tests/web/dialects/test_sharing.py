@@ -296,3 +296,30 @@ async def test_one_that_is_alone_below_a_folder_speaks_for_all_of_it(
 
 def test_each_dialect_that_is_mounted_has_its_words() -> None:
     assert set(mounting._SPEAKING) == set(mounting.BLUEPRINTS)
+
+
+@pytest.mark.parametrize("spent", [False, True], ids=["new", "spent"])
+async def test_a_letters_link_activates_by_its_own_dialect_alone(
+    database_url: str, tmp_path: Path, spent: bool
+) -> None:
+    dialects = "openrank, praetorian"
+    async with World.running(database_url, tmp_path, dialects=dialects) as world:
+        browser = world.browser()
+        said = {"email": "ann@example.com", "password": PASSWORD}
+        assert (await browser.post("/api/users/signup/", json=said)).status_code == 200
+        theirs = {"username": "bob", "email": "bob@example.com", "password": PASSWORD}
+        assert (await browser.post("/api/registration", json=theirs)).status_code == 201
+        link = (await world.mails("ann@example.com"))[-1].link
+        assert link is not None
+        rank = link.partition("user_uuid=")[2]
+        other = (await world.mails("bob@example.com"))[-1].token
+        bearers = [{"Authorization": f"Bearer {token}"} for token in (rank, other)]
+        if spent:
+            answer = await browser.post("/api/users/activate/", json={"user_uuid": rank})
+            assert answer.status_code == 200
+            assert (await browser.get("/api/finalize", headers=bearers[1])).status_code == 200
+        refused = await browser.get("/api/finalize", headers=bearers[0])
+        assert (refused.status_code, refused.json()["error"]) == (401, "InvalidRegistrationToken")
+        answer = await browser.post("/api/users/activate/", json={"user_uuid": other})
+        assert answer.status_code == 400
+        assert (await browser.get("/api/finalize", headers=bearers[1])).status_code == 200

@@ -25,7 +25,7 @@ from vestibule.kernel.errors import (
 from vestibule.kernel.limits import CLASSIC_DAY, CLASSIC_HOUR, CLASSIC_LOG_IN
 from vestibule.kernel.unit import Unit
 from vestibule.sessions import store
-from vestibule.web import cors, guard, identity, reading
+from vestibule.web import cors, device, guard, identity, reading
 from vestibule.web.answers import refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import classic_tokens as tokens
@@ -69,12 +69,13 @@ async def enter() -> ResponseReturnValue:
     if not username or not password:
         return {"error": "Username and password required"}, 400
 
-    async def flow(unit: Unit) -> dict[str, object]:
+    async def flow(unit: Unit) -> tuple[dict[str, object], str | None]:
         settings = unit.settings
         entered = await log_in(
             unit,
             identifier=username,
             password=password,
+            device=device.left(),
             terms=tokens.terms(settings),
             unproved=True,
         )
@@ -84,9 +85,11 @@ async def enter() -> ResponseReturnValue:
             "access_token": await credentials.sign(unit, account, session, access),
             "refresh_token": await credentials.sign(unit, account, session, refresh),
             "user": tokens.shown(account),
-        }
+        }, entered.device
 
-    return await current_vestibule().run(flow, caller=identity.caller())
+    handed_out, proof = await current_vestibule().run(flow, caller=identity.caller())
+    device.leave(proof)
+    return handed_out
 
 
 async def renew() -> ResponseReturnValue:

@@ -25,7 +25,7 @@ from vestibule.sessions.models import Kind
 from vestibule.sessions.terms import Terms
 from vestibule.tokens.access import Form
 from vestibule.tokens.checks import LEEWAY
-from vestibule.web import cors, guard, identity, reading
+from vestibule.web import cors, device, guard, identity, reading
 from vestibule.web.answers import Answers, refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import guarding, words
@@ -77,16 +77,21 @@ async def hand_out() -> ResponseReturnValue:
     if identifier is None or password is None:
         raise BadCredentials
 
-    async def flow(unit: Unit) -> str:
+    async def flow(unit: Unit) -> tuple[str, str | None]:
         settings = unit.settings
         entered = await log_in(
-            unit, identifier=identifier, password=password, terms=_terms(settings), unproved=True
+            unit,
+            identifier=identifier,
+            password=password,
+            device=device.left(),
+            terms=_terms(settings),
+            unproved=True,
         )
-        return await credentials.sign(
-            unit, entered.account, entered.opened.session, _form(settings)
-        )
+        account, session = entered.account, entered.opened.session
+        return await credentials.sign(unit, account, session, _form(settings)), entered.device
 
-    token = await current_vestibule().run(flow, caller=identity.caller())
+    token, proof = await current_vestibule().run(flow, caller=identity.caller())
+    device.leave(proof)
     return {"access_token": token}
 
 

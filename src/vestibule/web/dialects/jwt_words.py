@@ -33,10 +33,10 @@ def bearer() -> str:
     Raises:
         NotSignedIn: none did. BadHeader: something else did.
     """
-    said = ",".join(request.headers.getlist("Authorization"))
+    said = ",".join(request.headers.getlist("Authorization")).split()
     if not said:
         raise NotSignedIn(Why.MISSING)
-    scheme, *rest = said.split()
+    scheme, *rest = said
     if scheme != "Bearer":
         raise BadHeader(401, NO_TYPE)
     if len(rest) != 1:

@@ -13,7 +13,9 @@ from quart_schema import hide
 from werkzeug.exceptions import MethodNotAllowed
 
 from vestibule.accounts import entering
+from vestibule.accounts.challenges import Click
 from vestibule.accounts.login import LoggedIn, log_in
+from vestibule.accounts.queries import SignedIn
 from vestibule.accounts.signup import Person
 from vestibule.extension import current_vestibule
 from vestibule.kernel.errors import (
@@ -25,7 +27,7 @@ from vestibule.kernel.errors import (
     VestibuleError,
 )
 from vestibule.kernel.unit import Unit
-from vestibule.web import guard, identity, reading
+from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import guarding, words
@@ -71,9 +73,12 @@ async def sign_up() -> ResponseReturnValue:
     )
     settings = current_vestibule().settings
     page = settings.openrank_activation_url or f"{place().base_url}/welcome/activate"
-    click, terms = f"{page}?user_uuid={{token}}", cookie.terms(settings)
+    click = Click(f"{page}?user_uuid={{token}}", cookie.NAME)
+    terms = cookie.terms(settings)
     return await _signed_in(
-        lambda unit: entering.by_opening(unit, person, click=click, terms=terms)
+        lambda unit, former: entering.by_opening(
+            unit, person, click=click, terms=terms, instead_of=former
+        )
     )
 
 
@@ -87,7 +92,15 @@ async def enter() -> ResponseReturnValue:
         raise BadCredentials from None
     terms = cookie.terms(current_vestibule().settings)
     return await _signed_in(
-        lambda unit: log_in(unit, identifier=email, password=password, terms=terms, unproved=True)
+        lambda unit, former: log_in(
+            unit,
+            identifier=email,
+            password=password,
+            device=device.left(),
+            instead_of=former,
+            terms=terms,
+            unproved=True,
+        )
     )
 
 
@@ -98,7 +111,9 @@ async def activate() -> ResponseReturnValue:
     except BadInput:
         raise ProofRefused from None
     terms = cookie.terms(current_vestibule().settings)
-    return await _signed_in(lambda unit: entering.by_click(unit, token=token, terms=terms))
+    return await _signed_in(
+        lambda unit, former: entering.by_click(unit, token=token, terms=terms, instead_of=former)
+    )
 
 
 async def leave_to_log_in() -> ResponseReturnValue:
@@ -154,12 +169,16 @@ async def _enter(call: Call, asked: Conditions) -> ResponseReturnValue:
 
 
 async def _signed_in(
-    flow: Callable[[Unit], Awaitable[LoggedIn | None]],
+    flow: Callable[[Unit, SignedIn | None], Awaitable[LoggedIn | None]],
 ) -> ResponseReturnValue:
-    """Hand out the cookie of whom `flow` lets in; nobody: their address is taken."""
+    """Hand out the cookie of whom `flow` lets in; nobody: their address is taken.
+
+    It is in place of the one that came along, whose session ends.
+    """
+    former = await cookie.former()
 
     async def written(unit: Unit) -> Written | None:
-        entered = await flow(unit)
+        entered = await flow(unit, former)
         return None if entered is None else await cookie.write(unit, entered)
 
     vestibule = current_vestibule()
@@ -176,7 +195,7 @@ def _add(made: Blueprint, method: str, path: str, view: View) -> None:
     async def lead() -> ResponseReturnValue:
         """Lead to the same path with its slash."""
         query = request.query_string.decode("ascii", "replace")
-        return redirect(f"{request.path}/{'?' if query else ''}{query}", 308)
+        return redirect(f"{request.root_path}{request.path}/{'?' if query else ''}{query}", 308)
 
     async def refuse() -> ResponseReturnValue:
         """Say which method this path takes."""

@@ -31,7 +31,7 @@ from vestibule.sessions.models import Kind, Session
 from vestibule.sessions.terms import Terms
 from vestibule.tokens.access import Form
 from vestibule.tokens.checks import LEEWAY
-from vestibule.web import identity
+from vestibule.web import device, identity
 from vestibule.web.answers import Answers, envelope_headers
 from vestibule.web.dialects import words
 
@@ -47,10 +47,11 @@ _DEAD = (Why.EXPIRED, Why.ENDED)
 
 @dataclass(frozen=True)
 class Written:
-    """A token for the cookie, and for how long both last."""
+    """A token for the cookie, for how long both last, and what a log-in leaves on the device."""
 
     token: str
     lasts: timedelta
+    device: str | None = None
 
 
 # Flask-RESTful says these; the rest is ours, in its form.
@@ -82,7 +83,7 @@ async def look() -> ResponseReturnValue | None:
 
     Before each of the dialect's own routes, which need nobody to be signed in.
     """
-    if not request.cookies.get(_COOKIE):
+    if not _brought():
         return None
     try:
         await held()
@@ -96,16 +97,29 @@ async def look() -> ResponseReturnValue | None:
 
 
 async def held() -> Held:
-    """Return who holds the cookie that came along.
+    """Return who holds the cookie that came along; of several, the first that is ours.
+
+    A neighbour's app, whose cookie is for the whole domain, may have one of the same name.
 
     Raises:
         NotSignedIn: nobody.
     """
     await identity.after_the_start()
-    token = request.cookies.get(_COOKIE)
-    if not token:
-        raise NotSignedIn(Why.MISSING)
-    return await presence.holder_of(current_vestibule().means, token, surface=NAME)
+    said = NotSignedIn(Why.MISSING)
+    for token in _brought():
+        try:
+            return await presence.holder_of(current_vestibule().means, token, surface=NAME)
+        except NotSignedIn as error:
+            said = said if said.why in _DEAD else error
+    raise said
+
+
+async def former() -> SignedIn | None:
+    """Return who the browser was signed in as until now; None for nobody."""
+    try:
+        return (await held()).known
+    except NotSignedIn:
+        return None
 
 
 async def former() -> SignedIn | None:
@@ -130,12 +144,13 @@ async def write(unit: Unit, entered: LoggedIn) -> Written:
     """Write the token of who has just entered."""
     account, session = entered.account, entered.opened.session
     token = await credentials.sign(unit, account, session, await _form(unit, account))
-    return Written(token, _lasts(session, unit.settings, unit.now))
+    return Written(token, _lasts(session, unit.settings, unit.now), entered.device)
 
 
 def hand_out(answer: ResponseTypes, written: Written) -> ResponseTypes:
     """Put a token into the cookie."""
     answer.set_cookie(_COOKIE, written.token, max_age=written.lasts, **_attributes())
+    device.leave(written.device)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -164,6 +179,10 @@ def terms(settings: Settings) -> Terms:
     return Terms(
         audience=NAME, kind=Kind.TOKENS, idle=idle, lifetime=max(settings.token_lifetime, idle)
     )
+
+
+def _brought() -> list[str]:
+    return [each for each in request.cookies.getlist(_COOKIE) if each]
 
 
 def _lasts(session: Session, settings: Settings, now: datetime) -> timedelta:

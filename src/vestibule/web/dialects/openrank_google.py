@@ -76,5 +76,5 @@ def _google() -> Provider:
 
 
 def _callback(intent: Intent) -> str:
-    prefix = request.path.partition(USERS)[0]
+    prefix = request.root_path + request.path.partition(USERS)[0]
     return f"{place().base_url}{prefix}{USERS}/oauth2callback/{intent}/"

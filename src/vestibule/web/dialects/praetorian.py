@@ -13,6 +13,7 @@ from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
 from vestibule.accounts import credentials, entering
+from vestibule.accounts.challenges import Click
 from vestibule.accounts.login import log_in
 from vestibule.accounts.resetting import forget_password
 from vestibule.accounts.signup import Person, sign_up
@@ -27,7 +28,7 @@ from vestibule.kernel.errors import (
 )
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.unit import Unit
-from vestibule.web import guard, identity, reading
+from vestibule.web import device, guard, identity, reading
 from vestibule.web.answers import refusal, speak
 from vestibule.web.conditions import Conditions
 from vestibule.web.dialects import guarding, open_cors, words
@@ -63,7 +64,7 @@ def blueprint() -> Blueprint:
 
 async def lead() -> ResponseReturnValue:
     """Lead to the same path with its slash."""
-    return redirect(f"{request.path}/", 308)
+    return redirect(f"{request.root_path}{request.path}/", 308)
 
 
 async def greet() -> ResponseReturnValue:
@@ -76,17 +77,18 @@ async def enter() -> ResponseReturnValue:
     said = await _body()
     username, password = words.needed(said, "username", most=_TYPED), words.needed(said, "password")
 
-    async def flow(unit: Unit) -> str:
-        entered = await log_in(
+    terms = tokens.terms(current_vestibule().settings)
+    token, _ = await tokens.hand_out(
+        lambda unit: log_in(
             unit,
             identifier=username,
             password=password,
-            terms=tokens.terms(unit.settings),
+            device=device.left(),
+            terms=terms,
             tell_unproved=True,
         )
-        return await tokens.sign(unit, entered)
-
-    return {"access_token": await current_vestibule().run(flow, caller=identity.caller())}
+    )
+    return {"access_token": token}
 
 
 async def renew() -> ResponseReturnValue:
@@ -127,20 +129,23 @@ async def register() -> ResponseReturnValue:
     settings = current_vestibule().settings
     username, password = words.needed(said, "username", most=_TYPED), words.needed(said, "password")
     if settings.praetorian_registration == "simple":
-
-        async def flow(unit: Unit) -> str:
-            entered = await entering.by_signing_up(
-                unit, username=username, password=password, terms=tokens.terms(unit.settings)
+        token, _ = await tokens.hand_out(
+            lambda unit: entering.by_signing_up(
+                unit,
+                username=username,
+                password=password,
+                device=device.left(),
+                terms=tokens.terms(settings),
             )
-            return await tokens.sign(unit, entered)
-
-        return {"access_token": await current_vestibule().run(flow, caller=identity.caller())}
+        )
+        return {"access_token": token}
     email = words.needed(said, "email", most=_TYPED)
     person = Person(password=password, username=username, email=email)
     page = settings.praetorian_confirmation_url or f"{place().base_url}/#/finalize"
+    click = Click(f"{page}?token={{token}}", tokens.NAME)
     try:
         signed_up = await current_vestibule().run(
-            lambda unit: sign_up(unit, person, open_now=True, click=f"{page}?token={{token}}"),
+            lambda unit: sign_up(unit, person, open_now=True, click=click),
             caller=identity.caller(),
         )
     except UsernameTaken:
@@ -156,14 +161,11 @@ async def finalize() -> ResponseReturnValue:
     if token.startswith(Purpose.LINK):
         raise tokens.Refused(*tokens.RESET)
 
-    async def flow(unit: Unit) -> tuple[str, str]:
-        entered = await entering.by_click(
-            unit, token=token, terms=tokens.terms(unit.settings), twice=True
-        )
-        return await tokens.sign(unit, entered), tokens.name_of(entered.account)
-
+    terms = tokens.terms(current_vestibule().settings)
     try:
-        made, user = await current_vestibule().run(flow, caller=identity.caller())
+        made, user = await tokens.hand_out(
+            lambda unit: entering.by_click(unit, token=token, terms=terms, twice=True)
+        )
     except ProofRefused as error:
         if error.why is Why.EXPIRED:
             raise tokens.Refused("ExpiredAccessError", "register permission has expired") from None
@@ -198,14 +200,11 @@ async def reset() -> ResponseReturnValue:
         raise tokens.Refused(*tokens.REGISTRATION)
     password = words.needed(await _body(), "password")
 
-    async def flow(unit: Unit) -> tuple[str, str]:
-        entered = await entering.by_reset(
-            unit, token=token, password=password, terms=tokens.terms(unit.settings)
-        )
-        return await tokens.sign(unit, entered), tokens.name_of(entered.account)
-
+    terms = tokens.terms(current_vestibule().settings)
     try:
-        made, user = await current_vestibule().run(flow, caller=identity.caller())
+        made, user = await tokens.hand_out(
+            lambda unit: entering.by_reset(unit, token=token, password=password, terms=terms)
+        )
     except ProofRefused as error:
         if error.why is Why.EXPIRED:
             raise tokens.Refused("ExpiredAccessError", "reset permission has expired") from None

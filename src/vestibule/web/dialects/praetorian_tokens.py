@@ -2,6 +2,7 @@
 
 import json as plain
 from base64 import urlsafe_b64decode
+from collections.abc import Awaitable, Callable
 
 from quart import Response, json, request
 
@@ -18,7 +19,7 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions.models import Kind, Session
 from vestibule.sessions.terms import Terms
 from vestibule.tokens.access import Form
-from vestibule.web import identity
+from vestibule.web import device, identity
 from vestibule.web.answers import Answers, envelope_headers
 from vestibule.web.dialects import words
 
@@ -93,10 +94,18 @@ def bearer() -> str:
     raise Refused(*_NO_HEADER)
 
 
-async def sign(unit: Unit, entered: LoggedIn) -> str:
-    """Sign the token that who has just entered is handed."""
-    account, session = entered.account, entered.opened.session
-    return await credentials.sign(unit, account, session, form(unit.settings, account, session))
+async def hand_out(flow: Callable[[Unit], Awaitable[LoggedIn]]) -> tuple[str, str]:
+    """Return a token for whom `flow` lets in, and their name; have their device known again."""
+
+    async def signed(unit: Unit) -> tuple[str, LoggedIn]:
+        entered = await flow(unit)
+        account, session = entered.account, entered.opened.session
+        asked = form(unit.settings, account, session)
+        return await credentials.sign(unit, account, session, asked), entered
+
+    token, entered = await current_vestibule().run(signed, caller=identity.caller())
+    device.leave(entered.device)
+    return token, name_of(entered.account)
 
 
 def name_of(account: Account) -> str:
