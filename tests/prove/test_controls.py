@@ -219,7 +219,7 @@ CONTROLS = {
     ),
     "the purpose of a secret": Control(
         "kernel/opaque.py",
-        'sha256(f"{purpose}\\n{secret}".encode())',
+        'sha256(f"{purpose}{surface}\\n{secret}".encode())',
         "sha256(secret.encode())",
         "tests/kernel/test_opaque.py",
     ),
@@ -977,8 +977,8 @@ CONTROLS = {
     ),
     "the bound of what a hash may cost": Control(
         "kernel/passwords.py",
-        "return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
-        "return True",
+        "cheap = cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
+        "cheap = True",
         "tests/faults/test_poison.py::test_a_corrupt_hash_is_a_wrong_password_and_costs_no_more",
     ),
     "what a broken connection is": Control(

@@ -200,8 +200,8 @@ CONTROLS = {
     ),
     "a taken address is told and not entered": Control(
         "accounts/entering.py",
-        "return None if opened.account is None else await",
-        "return await",
+        "    if opened.account is None:\n        return None\n",
+        "",
         f"{_RANK}::test_a_taken_address_is_told_in_any_spelling",
     ),
     "a letter's sender is its surface's": Control(

@@ -115,14 +115,6 @@ async def held() -> Held:
 
 
 async def former() -> SignedIn | None:
-    """Return who the browser was signed in as until now; None for nobody."""
-    try:
-        return (await held()).known
-    except NotSignedIn:
-        return None
-
-
-async def former() -> SignedIn | None:
     """Return who holds the cookie that came along; None for a stranger."""
     with suppress(NotSignedIn):
         return (await held()).known
