@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any  # Any: claims
+from urllib.parse import urlsplit
 
 import pytest
 from quart import Quart
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from tests.embedding.host import Host, made
 from tests.federation.conftest import OURS, House, opened
 from tests.federation.provider import CLIENT, SECRET, providing, query
 from tests.world import PASSWORD, World
 from vestibule.accounts import address
-from vestibule.accounts.models import Account
+from vestibule.accounts.models import Account, Identity
 from vestibule.federation.choose import Providers
 from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.web.api import surface as api
@@ -239,6 +240,31 @@ async def test_the_last_way_in_stays(house: House) -> None:
         assert (await ada.delete("/v1/me/identities/op1", headers=own)).status_code == 409
     assert (await ada.delete("/v1/me/identities/op1", headers=own)).status_code == 204
     assert (await ada.delete("/v1/me/identities/op2", headers=own)).status_code == 409
+
+
+async def test_an_identity_of_a_provider_that_is_set_up_no_longer_is_removed_by_its_host(
+    house: House,
+) -> None:
+    long = f"https://{'a' * 60}.example.org/realms/x"
+    ada = await house.world.member()
+    url = (await ada.post("/v1/me/identities/op1/link", json={})).json()["url"]
+    await house.come_back(ada, house.op1.agree(url))
+    [(owner,)] = await house.world.rows(select(Account.id))
+    async with house.world.vestibule.unit() as unit:
+        for issuer in (house.op2.issuer, long):
+            values = {"issuer": issuer, "subject": "7", "account_id": owner, "linked_at": unit.now}
+            await unit.session.execute(insert(Identity).values(values))
+    with gone(house, "op2"):
+        listed = (await ada.get("/v1/me/identities")).json()["identities"]
+        names = [each["provider"] for each in listed]
+        assert sorted(names) == sorted(
+            ["op1", urlsplit(house.op2.issuer).netloc, f"{'a' * 60}.example.org"]
+        )
+        for name in ("op2", "", "example.org", "127.0.0.1"):
+            assert (await ada.delete(f"/v1/me/identities/{name}")).status_code == 404
+        for name in names:
+            assert (await ada.delete(f"/v1/me/identities/{name}")).status_code == 204, name
+        assert (await ada.get("/v1/me/identities")).json()["identities"] == []
 
 
 async def test_linking_wants_a_recent_log_in_and_an_identity_that_is_free(house: House) -> None:

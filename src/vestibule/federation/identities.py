@@ -1,6 +1,7 @@
 """Whose account an identity opens: found, linked, removed."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -19,8 +20,12 @@ from vestibule.kernel.errors import (
     IdentityUnknown,
     LastWayIn,
     NotSignedIn,
+    ProviderUnknown,
 )
+from vestibule.kernel.means import Means
 from vestibule.kernel.unit import Unit
+
+_LONGEST_ABOUT = 40  # characters in the audit log; a host may have more
 
 
 async def of_account(unit: Unit, account_id: UUID) -> Sequence[Identity]:
@@ -91,18 +96,36 @@ async def link(unit: Unit, *, caller: SignedIn, person: Person, provider: Provid
         raise IdentityTaken
 
 
-async def unlink(unit: Unit, *, caller: SignedIn, provider: Provider) -> None:
+def name_of(means: Means, issuer: str) -> str:
+    """Return the name of a provider; its host, where the settings name it no longer."""
+    named = {each.issuer: each.name for each in means.part(Providers).values()}
+    return named.get(issuer) or urlsplit(issuer).netloc
+
+
+async def unlink(unit: Unit, *, caller: SignedIn, provider: str) -> None:
     """Let nobody of a provider open the caller's account any more.
+
+    Args:
+        provider: as `name_of`.
 
     Raises:
         NotSignedIn: as `link`.
+        ProviderUnknown: the settings name none of that name, and nothing of theirs is of it.
         IdentityUnknown: none of theirs is of that provider.
         LastWayIn: there is no password, and no identity of another provider that is still asked.
     """
     if not await holding.holds(unit, caller):
         raise NotSignedIn
     theirs = Identity.account_id == caller.account.id
-    usable = {each.issuer for each in unit.means.part(Providers).values()} - {provider.issuer}
+    known = unit.means.part(Providers)
+    if provider in known:
+        issuers = {known[provider].issuer}
+    else:
+        linked = await of_account(unit, caller.account.id)
+        issuers = {each.issuer for each in linked if name_of(unit.means, each.issuer) == provider}
+        if not issuers:
+            raise ProviderUnknown
+    usable = {each.issuer for each in known.values()} - issuers
     others = select(func.count()).where(theirs, Identity.issuer.in_(usable))
     password = select(Account.password_hash).where(Account.id == caller.account.id)
     # The account is held, so nobody takes the other way meanwhile.
@@ -110,15 +133,14 @@ async def unlink(unit: Unit, *, caller: SignedIn, provider: Provider) -> None:
         raise LastWayIn
     removed = await unit.session.scalars(
         delete(Identity)
-        .where(theirs, Identity.issuer == provider.issuer)
+        .where(theirs, Identity.issuer.in_(issuers))
         .returning(Identity.subject)
         .execution_options(synchronize_session=False)
     )
     if not removed.all():
         raise IdentityUnknown
-    await log.record(
-        unit, Event.IDENTITY_REMOVED, account_id=caller.account.id, about=provider.name
-    )
+    about = provider[:_LONGEST_ABOUT]
+    await log.record(unit, Event.IDENTITY_REMOVED, account_id=caller.account.id, about=about)
 
 
 async def tell_owner(unit: Unit, account: Account, provider: Provider) -> None:

@@ -177,8 +177,9 @@ def _is_affordable(hashed: str) -> bool:
         cost = extract_parameters(hashed)
     except ValueError:  # the base of both that say it is none, and what numbers raise
         return False
-    cheap = cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
-    return cheap and cost.parallelism <= _MOST_LANES
+    if cost.parallelism > _MOST_LANES:
+        return False
+    return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES
 
 
 def _step_back() -> None:

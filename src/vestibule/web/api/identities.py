@@ -5,7 +5,6 @@ from quart_schema import tag, validate_request, validate_response
 
 from vestibule.extension import current_vestibule
 from vestibule.federation import identities, signing_in
-from vestibule.federation.choose import Providers
 from vestibule.web import destinations, identity, reading, returning
 from vestibule.web.access import requires
 from vestibule.web.api.oauth import SURFACE, callback_of, named
@@ -29,11 +28,11 @@ async def list_identities() -> IdentitiesAnswer:
     found = await current_vestibule().run(
         lambda unit: identities.of_account(unit, known.account.id), reading=True
     )
-    names = {each.issuer: each.name for each in current_vestibule().means.part(Providers).values()}
+    means = current_vestibule().means
     return IdentitiesAnswer(
         identities=[
             IdentityAnswer(
-                provider=names.get(each.issuer, ""),
+                provider=identities.name_of(means, each.issuer),
                 issuer=each.issuer,
                 email=each.email,
                 linked_at=each.linked_at,
@@ -71,10 +70,13 @@ async def link(provider: str, data: LinkBody) -> LinkAnswer:
 @requires(recent=True)
 @reading.takes_no_fields
 async def unlink(provider: str) -> tuple[str, int]:
-    """Sign in with a provider no longer"""
-    known, chosen = await identity.signed_in(), named(provider)
+    """Sign in with a provider no longer
+
+    By its name, as the list has it: one that is not set up any more goes by its host.
+    """
+    known = await identity.signed_in()
     await current_vestibule().run(
-        lambda unit: identities.unlink(unit, caller=known, provider=chosen),
+        lambda unit: identities.unlink(unit, caller=known, provider=provider),
         caller=identity.caller(),
     )
     return "", 204
