@@ -28,6 +28,7 @@ _SPELLINGS = f"{_CLOSING}::test_erasure_finds_every_spelling_of_every_address_th
 _NEVER_PROVED = (
     f"{_CLOSING}::test_erasing_what_was_never_proved_leaves_what_the_owner_of_the_mailbox_began"
 )
+_NAMED = f"{_CLOSING}::test_an_export_holds_what_named_the_proved_address_and_no_account"
 _HERS = "tests/attacks/test_life.py"
 
 CONTROLS = {
@@ -429,13 +430,37 @@ CONTROLS |= {
     ),
     "to whom the letters of an export went": Control(
         "accounts/export.py",
-        ' if names.address(each["recipient"]).key == account.email_key]',
-        "]",
+        "and_(Letter.recipient_key == account.email_key, theirs)",
+        "theirs",
         f"{_CLOSING}::test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_address",
+    ),
+    "letters that bear no account": Control(
+        "accounts/export.py",
+        "or_(Letter.account_id == account.id, nobodys)",
+        "Letter.account_id == account.id",
+        _NAMED,
+    ),
+    "letters of who had the address before": Control(
+        "accounts/export.py", ", Letter.created_at >= since)", ")", _NAMED
+    ),
+    "entries of who had the address before": Control(
+        "accounts/export.py", "                Entry.at >= since,\n", "", _NAMED
+    ),
+    "entries that bear no account": Control(
+        "accounts/export.py",
+        "        found += await unit.session.execute(nobodys)\n",
+        "",
+        _NAMED,
+    ),
+    "an address that was never proved": Control(
+        "accounts/export.py",
+        "return None if proved is None else proved - ",
+        "return (proved or unit.now) - ",
+        f"{_CLOSING}::test_an_export_of_who_never_proved_an_address_tells_nothing_of_it",
     ),
     "whose entries an export holds": Control(
         "accounts/export.py",
-        "        .where(Entry.account_id == account_id)\n",
+        "        .where(Entry.account_id == account.id)\n",
         "",
         f"{_CLOSING}::test_an_export_holds_what_is_stored_and_no_secret",
     ),

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from vestibule.accounts import names
 from vestibule.accounts.models import Account, Challenge, Identity
 from vestibule.accounts.queries import SignedIn
 from vestibule.api_keys.models import ApiKey
@@ -34,7 +33,7 @@ class Section:
 
 
 SECTIONS = {
-    "roles": Section(Grant.account_id, (Grant.role,)),
+    "roles": Section(Grant.account_id, (Grant.role, Grant.granted_at)),
     "sessions": Section(
         Session.account_id,
         (
@@ -81,6 +80,7 @@ SECTIONS = {
 }
 _ACCOUNT = (
     Account.id,
+    Account.external_id,
     Account.email,
     Account.email_verified_at,
     Account.username,
@@ -89,6 +89,7 @@ _ACCOUNT = (
     Account.picture,
     Account.profile,
     Account.state,
+    Account.closes_at,
     Account.password_changed_at,
     Account.last_login_at,
     Account.created_at,
@@ -123,7 +124,7 @@ async def everything_about(unit: Unit, *, caller: SignedIn) -> dict[str, Any]:
     for name, section in SECTIONS.items():
         told[name] = await _rows(unit, section.columns, section.owner == account_id)
     told["letters"] = await _letters(unit, caller.account)
-    told["audit"] = await _audit(unit, account_id)
+    told["audit"] = await _audit(unit, caller.account)
     return told
 
 
@@ -136,24 +137,46 @@ async def _letters(unit: Unit, account: Account) -> Rows:
     """Letters to the proved address. One to an address that is only wished for is posted where
     nobody has it: whoever saw theirs would learn whether somebody has.
     """
-    if account.email_verified_at is None:
+    since = _since(unit, account)
+    if since is None:
         return []
-    found = await _rows(unit, _LETTERS, Letter.account_id == account.id)
-    return [each for each in found if names.address(each["recipient"]).key == account.email_key]
+    nobodys = and_(Letter.account_id.is_(None), Letter.created_at >= since)
+    theirs = or_(Letter.account_id == account.id, nobodys)
+    return await _rows(unit, _LETTERS, and_(Letter.recipient_key == account.email_key, theirs))
 
 
-async def _audit(unit: Unit, account_id: UUID) -> Rows:
-    """What happened to the account; from where, only if nobody else did it."""
-    detail = and_(
-        Detail.entry_id == Entry.id, or_(Entry.actor_id.is_(None), Entry.actor_id == account_id)
-    )
-    found = await unit.session.execute(
+async def _audit(unit: Unit, account: Account) -> Rows:
+    """What happened to the account, and to its proved address while it was nobody's; from where,
+    only if nobody else did it.
+    """
+    at_work = or_(Entry.actor_id.is_(None), Entry.actor_id == account.id)
+    entries = (
         select(*_AUDIT)
-        .join(Detail, detail, isouter=True)
-        .where(Entry.account_id == account_id)
-        .order_by(Entry.id)
+        .join(Detail, and_(Detail.entry_id == Entry.id, at_work), isouter=True)
+        .where(Entry.account_id == account.id)
     )
-    return [_told(_AUDIT, row) for row in found]
+    found = list(await unit.session.execute(entries))
+    since = _since(unit, account)
+    if since is not None:
+        nobodys = (
+            select(*_AUDIT)
+            .join(Detail, Detail.entry_id == Entry.id)
+            .where(
+                Detail.identifier == account.email_key,
+                Entry.account_id.is_(None),
+                Entry.at >= since,
+            )
+        )
+        found += await unit.session.execute(nobodys)
+    return [_told(_AUDIT, row) for row in sorted(found, key=lambda row: row[0])]
+
+
+def _since(unit: Unit, account: Account) -> datetime | None:
+    """Since when what names the address and no account is about this person, if it is at all: from
+    the sign-up that proved it. What is older may be of somebody who had the address before.
+    """
+    proved = account.email_verified_at
+    return None if proved is None else proved - unit.settings.sign_up_lifetime
 
 
 def _told(columns: Sequence[Column], row: Sequence[Any]) -> dict[str, Any]:

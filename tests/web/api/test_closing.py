@@ -280,7 +280,9 @@ async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> Non
         "audit",
     }
     assert (told["account"]["email"], told["account"]["username"]) == (ADA, "lovelace")
-    assert told["roles"] == [{"role": "user"}]
+    [role] = told["roles"]
+    assert (role["role"], set(role)) == ("user", {"role", "granted_at"})
+    assert {"external_id", "closes_at"} <= set(told["account"])
     assert [each["name"] for each in told["api_keys"]] == ["robot"]
     assert {each["recipient"] for each in told["letters"]} == {ADA}
     assert [each["purpose"] for each in told["proofs"]] == ["password_reset"]
@@ -316,4 +318,36 @@ async def test_an_export_tells_alike_of_a_wish_for_a_free_and_for_a_taken_addres
         assert wanted not in json.dumps(export["letters"])
         told.append(kinds)
     assert told[0] == told[1]
-    assert told[0]["letters"] == [["address_change_asked", "queued"]]
+    assert told[0]["letters"] == [["prove_address", "sent"], ["address_change_asked", "queued"]]
+
+
+async def test_an_export_holds_what_named_the_proved_address_and_no_account(world: World) -> None:
+    stranger = world.browser(address="203.0.113.77")
+    await stranger.forget()  # by somebody who had the address before
+    world.clock.move(timedelta(days=8))
+    await stranger.forget(ADA.upper())
+    ada = await world.member()
+    await stranger.sign_up("Ada@Example.org")
+    bob = await world.member("bob@example.org")
+    await changed(world, bob, "bobby@example.org")
+    told = (await ada.get("/v1/me/export")).json()
+    kinds = [each["kind"] for each in told["letters"]]
+    assert kinds == ["no_account", "prove_address", "already_registered"]
+    events = [each["event"] for each in told["audit"]]
+    assert events.count("password.forgotten") == 1
+    assert events.count("sign_up.asked") == 2
+    assert [each["id"] for each in told["audit"]] == sorted(each["id"] for each in told["audit"])
+    assert "bob" not in json.dumps(told)
+
+
+async def test_an_export_of_who_never_proved_an_address_tells_nothing_of_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with World.running(database_url, tmp_path, login_before_proof=True) as world:
+        await world.browser().forget()
+        eve = world.browser()
+        await eve.sign_up()
+        assert await opened(world, eve, PASSWORD) == [200]
+        told = (await eve.get("/v1/me/export")).json()
+        assert told["letters"] == []
+        assert "password.forgotten" not in [each["event"] for each in told["audit"]]
