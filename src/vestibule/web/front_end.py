@@ -18,6 +18,7 @@ from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.security import safe_join
 
 from vestibule.kernel.settings.front_end import FrontEnd
+from vestibule.web import reading
 from vestibule.web.front_end_page import Page, policy
 from vestibule.web.seen import seen
 
@@ -93,7 +94,7 @@ class _Files:
             return await self._show()
         if isinstance(request.routing_exception, NotFound):
             return await self._answer_what_no_route_does(request.path)
-        for_page = request.path in _SHARED and "Authorization" not in request.headers
+        for_page = request.path in _SHARED and not reading.brings_bearer()
         return await self._show(asked=True) if for_page and _navigates() else None
 
     async def _answer_what_no_route_does(self, path: str) -> Response | None:
