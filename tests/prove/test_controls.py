@@ -218,7 +218,7 @@ CONTROLS = {
     ),
     "the purpose of a secret": Control(
         "kernel/opaque.py",
-        'sha256(f"{purpose}\\n{secret}".encode())',
+        'sha256(f"{purpose}{surface}\\n{secret}".encode())',
         "sha256(secret.encode())",
         "tests/kernel/test_opaque.py",
     ),
