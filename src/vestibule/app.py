@@ -108,8 +108,8 @@ def _show_front_end(app: Quart, settings: Settings, *, host: str | None) -> None
     """Serve the front end from its folder, if this host is the one that it is for."""
     served = settings.front_end
     if served is not None and settings.front_end_host == host:
-        mine = [each for each in settings.dialects_on(host) if each in mounting.MANNERS]
-        front_end.attach(app, served, mounting.MANNERS[mine[0]] if mine else None)
+        first = next(iter(settings.dialects_on(host)), "")
+        front_end.attach(app, served, mounting.MANNERS.get(first))
 
 
 def _without_websockets(app: ASGI) -> ASGI:

@@ -158,8 +158,8 @@ CONTROLS = {
     ),
     "a cookie that browsers keep": Control(
         "web/dialects/openrank_cookie.py",
-        "picture if picture and len(picture) <= _LONGEST_PICTURE else None",
-        "picture",
+        "        if len(json.dumps(claims)) > _MOST:\n            claims[each] = None\n",
+        "        pass\n",
         f"{_RANK}::test_somebody_who_moved_in_keeps_their_number",
     ),
     "a key is kept as long as the cookies that it signed": Control(
@@ -245,8 +245,8 @@ CONTROLS = {
     ),
     "a token is judged alone": Control(
         "web/dialects/classic.py",
-        'if any(each.lower().startswith("bearer") for each in said):',
-        "if False:",
+        "    if reading.brings_bearer():\n        return await _by_token(call, asked)\n",
+        "",
         _DELETES,
     ),
     "classic's lists and deletions are for administrators": Control(
@@ -385,7 +385,7 @@ CONTROLS = {
     "what is below an API": Control("web/front_end.py", "first not in _NOT_PAGES and ", "", _BELOW),
     "who brings a token to a shared path": Control(
         "web/front_end.py",
-        'for_page = request.path in _SHARED and "Authorization" not in request.headers',
+        "for_page = request.path in _SHARED and not reading.brings_bearer()",
         "for_page = request.path in _SHARED",
         _SHARED,
     ),
@@ -460,6 +460,12 @@ CONTROLS = {
         "surface=terms.audience",
         'surface="openrank" if token else terms.audience',
         f"{_SHARING}::test_a_letters_link_activates_by_its_own_dialect_alone",
+    ),
+    "an id that is no exact number": Control(
+        "web/dialects/words.py",
+        "exact = _NUMBER.fullmatch(former) is not None and int(former) <= _LARGEST",
+        "exact = former.isdecimal()",
+        f"{_CLASSIC}::test_an_id_that_is_no_exact_number_is_a_text_and_deletes_nobody_else",
     ),
     "a session of openrank whose cookie is replaced": Control(
         "web/dialects/openrank.py",

@@ -86,6 +86,7 @@ async def by_signing_up(
 
     Raises:
         BadCredentials: it is taken, and this is not its password.
+        UsernameTaken: just now, by who sent the same at once; ask again.
         InvalidUsername, WeakPassword, TooManyAttempts, Busy: as `sign_up` and `log_in`.
     """
     key = names.username(username)

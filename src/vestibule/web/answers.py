@@ -131,4 +131,5 @@ _HTTP = {
     413: ("body_too_large", "The body is larger than 64 KiB."),
     415: ("wrong_media_type", "Send application/json."),
     416: ("range_not_satisfiable", "The file has no such part; Content-Range says how long it is."),
+    503: ("service_unavailable", "This is not available at this moment. Try again."),
 }

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from jinja2 import TemplateError
 from quart import Quart, Response, request
 from quart.helpers import send_from_directory
-from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable, ServiceUnavailable
 from werkzeug.security import safe_join
 
 from vestibule.kernel.settings.front_end import FrontEnd
+from vestibule.web import reading
 from vestibule.web.front_end_page import Page, policy
 from vestibule.web.seen import seen
 
@@ -30,11 +32,16 @@ _PART = re.compile(r"bytes=[0-9]+-[0-9]*", re.IGNORECASE | re.ASCII)
 _ODD = re.compile(rb"^//|%(?:2f|5c|00)", re.IGNORECASE)
 # A name that changes with what is in the file, as build tools write it.
 _HASHED = re.compile(
-    r"[.-](?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}|(?P<mixed>[\w-]{8}))(?=\.)"
+    r"\.(?!(?:19|20)[0-9]{6})(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}(?=\.)"
+    r"|-(?P<mixed>[\w-]{8})\.(?:js|css)$"
 )
 _MIXED = tuple(re.compile(each) for each in ("[a-z]", "[A-Z]", "[0-9]"))
+_SOON = 1  # seconds
 _FOR_EVER, _ASK_FIRST = "public, max-age=31536000, immutable", "no-cache"
 _PRIVATE = "private, no-cache"
+# Files that browsers show as a page. Of others a policy would hold for what a worker loads.
+_SHOWN = frozenset({"image/svg+xml", "text/xml", "application/xml", "application/xhtml+xml"})
+_NO_PAGE = "frame-ancestors 'none'"
 _OF_NO_KIND = "application/octet-stream"
 _ROUTE = "front end"  # in the log and in numbers
 
@@ -93,7 +100,7 @@ class _Files:
             return await self._show()
         if isinstance(request.routing_exception, NotFound):
             return await self._answer_what_no_route_does(request.path)
-        for_page = request.path in _SHARED and "Authorization" not in request.headers
+        for_page = request.path in _SHARED and not reading.brings_bearer()
         return await self._show(asked=True) if for_page and _navigates() else None
 
     async def _answer_what_no_route_does(self, path: str) -> Response | None:
@@ -127,6 +134,8 @@ class _Files:
             text = await asyncio.to_thread(self._page.written, token)
         except OSError:  # between two builds
             raise NotFound from None
+        except (TemplateError, ValueError):  # half of it is written
+            raise ServiceUnavailable(retry_after=_SOON) from None
         answer = await _html(text, _ASK_FIRST if token is None else _PRIVATE)
         if asked:
             answer.vary.update(("Accept", "Authorization", "Sec-Fetch-Mode"))
@@ -148,7 +157,7 @@ class _Files:
             raise RequestedRangeNotSatisfiable(size) from None
         answer.headers["Cache-Control"] = _FOR_EVER if is_hashed(name) else _ASK_FIRST
         answer.headers.pop("Expires", None)
-        return _ours(answer, policy(""))
+        return _ours(answer, policy("") if kind in _SHOWN else _NO_PAGE)
 
 
 def is_hashed(name: str) -> bool:

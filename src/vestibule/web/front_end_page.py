@@ -17,7 +17,9 @@ from vestibule.kernel.settings.front_end import FrontEnd
 _META = re.compile(r"""<meta\b[^>]*\bname\s*=\s*["']?csrf-token\b[^>]*>""", re.IGNORECASE)
 _CONTENT = re.compile(r"""\s+content\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>/]*)""", re.IGNORECASE)
 _OF_JINJA = re.compile(r"{%|{{\s*(?:csrf_token|url_for)\(")
-_SOURCE = re.compile(r"(?:https:)?//([\w.-]+(?::\d+)?/[\w./@~+-]*)(?:\?[^\s]*)?", re.ASCII)
+_SOURCE = re.compile(
+    r"(?:(https:)?//)([\w.-]+(?::\d+)?/[\w./@~+-]*)(?:\?[^\s]*)?", re.ASCII | re.IGNORECASE
+)
 
 
 class Page:
@@ -63,15 +65,15 @@ def policy(text: str) -> str:
     """Return the Content-Security-Policy under which a page of an old build runs.
 
     Its own files, the scripts that stand in it, and what it names elsewhere by a tag: no other
-    script. Styles may stand anywhere. Forms may lead to a provider, so nothing is said of those.
+    script. Styles may stand anywhere, and fetch others over https. Forms may lead to a provider, so
+    nothing is said of those.
     """
     found = _Loads()
     found.feed(text)
     found.close()
     scripts = " ".join(("'self'", *found.hashes(), *found.scripts))
-    styles = " ".join(("'self'", "'unsafe-inline'", *found.styles))
     return (
-        f"default-src 'self'; script-src {scripts}; style-src {styles}; "
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline' https:; "
         "img-src 'self' data: blob: https:; font-src 'self' data: https:; object-src 'none'; "
         "base-uri 'self'; frame-ancestors 'none'"
     )
@@ -83,7 +85,6 @@ class _Loads(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self.scripts: list[str] = []
-        self.styles: list[str] = []
         self._inline: list[list[str]] = []
         self._in_script = False
 
@@ -94,8 +95,6 @@ class _Loads(HTMLParser):
         elif tag == "script":
             self._in_script = True
             self._inline.append([])
-        elif tag == "link" and "stylesheet" in (named.get("rel") or "").lower().split():
-            self.styles += _elsewhere(named.get("href"))
 
     def handle_endtag(self, tag: str) -> None:
         self._in_script = self._in_script and tag != "script"
@@ -113,7 +112,7 @@ class _Loads(HTMLParser):
 def _elsewhere(url: str | None) -> Iterator[str]:
     """Yield what to allow for a URL of another origin; of our own, 'self' does."""
     if found := _SOURCE.fullmatch((url or "").strip()):
-        yield f"https://{found[1]}"
+        yield f"https://{found[2]}" if found[1] else found[2]  # by the page's own scheme
 
 
 def _filled(meta: str, token: str) -> str:

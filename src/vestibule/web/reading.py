@@ -235,3 +235,9 @@ def _clean(value: object, room: int = _DEEPEST) -> None:
     elif isinstance(value, list):
         for inner in value:
             _clean(inner, room - 1)
+
+
+def brings_bearer() -> bool:
+    """Tell whether a token came along, a broken one too. Other schemes are a proxy's in front."""
+    said = request.headers.getlist("Authorization")
+    return any(each.lower().startswith("bearer") for each in said)

@@ -421,6 +421,31 @@ async def test_ids_of_an_older_system_are_numbers_and_delete_whose_they_were(wor
     assert await asked(client, USERS, token, method="DELETE", json={"user_id": 7}) == GONE
 
 
+@pytest.mark.parametrize(
+    "former, shown",
+    [("0", 0), ("007", "007"), ("9007199254740991", 2**53 - 1), ("9007199254740993", None)],
+)
+async def test_an_id_that_is_no_exact_number_is_a_text_and_deletes_nobody_else(
+    world: World, former: str, shown: object
+) -> None:
+    shown = shown if shown is not None else former
+    await opened(world, ALICE, "admin")
+    for name, theirs in ((BOB, former), ("carol", "7"), ("dave", "9007199254740992")):
+        found = await opened(world, name)
+        async with world.vestibule.unit() as unit:
+            await unit.session.execute(
+                update(Account).where(Account.id == found).values(external_id=theirs)
+            )
+    client = world.client()
+    assert (await tokens_of(client, BOB))["user"]["id"] == shown
+    token = await token_of(client)
+    body = {"user_id": shown}
+    answer = await asked(client, USERS, token, method="DELETE", json=body)
+    assert answer == (200, {"message": "User deleted"})
+    left = {each["username"] for each in (await asked(client, USERS, token))[1]}
+    assert left == {ALICE, "carol", "dave"}
+
+
 async def test_administrators_delete_people_by_cookie_or_token_and_nobody_themself(
     world: World,
 ) -> None:

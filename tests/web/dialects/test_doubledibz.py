@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from quart import Quart
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from tests.architecture.test_surfaces import Held
 from tests.attacks.conftest import PRODUCTION
@@ -28,6 +28,7 @@ from vestibule.accounts.models import Account
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
 from vestibule.roles import grants
+from vestibule.roles.models import Role
 from vestibule.sessions.models import Session
 from vestibule.web.answers import speak
 from vestibule.web.dialects import doubledibz, doubledibz_words
@@ -322,6 +323,7 @@ async def test_a_name_or_an_address_that_is_taken_is_told(world: World) -> None:
 USERNAME = "Field must be between 4 and 30 characters long."
 LETTERS = "Username can only contain letters and numbers"
 LENGTH = "Field must be between 6 and 30 characters long."
+CONTROLS = "Names have no control characters."
 FIELDS: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
     "nothing": (
         dict.fromkeys(PERSON, ""),
@@ -333,6 +335,10 @@ FIELDS: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
             "password": [LENGTH],
             "confirm": REQUIRED,
         },
+    ),
+    "a name with a tab": (
+        {"first_name": "Sa\tm", "last_name": "\x9f"},
+        {"first_name": [CONTROLS], "last_name": [CONTROLS]},
     ),
     "a short name": ({"user_name": "abc"}, {"user_name": [USERNAME]}),
     "a long name": ({"user_name": "a" * 31}, {"user_name": [USERNAME]}),
@@ -390,6 +396,17 @@ async def test_a_disabled_account_is_a_wrong_password_and_its_session_is_over(
     assert refused(await whoami(client)) == STRANGER
     assert refused(await say(client, "login", **CREDENTIALS)) == WRONG
     assert refused(await say(client, "logout")) == STRANGER
+
+
+async def test_of_several_roles_the_first_by_name_is_shown(world: World) -> None:
+    client = await member(world)
+    further = [f"role{number}" for number in range(12)]
+    async with world.vestibule.unit() as unit:
+        await unit.session.execute(
+            insert(Role), [{"name": each, "description": ""} for each in further]
+        )
+    await world.give(ADDRESS, *further)
+    assert (await whoami(client)).json()["data"]["role"] == "role0"
 
 
 async def test_people_who_moved_in_keep_their_numbers_and_roles(world: World) -> None:

@@ -387,6 +387,21 @@ async def test_what_resets_nothing_is_told_why(world: World) -> None:
     assert refused(answer)[:2] == (401, "ExpiredAccessError")
 
 
+async def test_a_simple_registration_that_is_sent_twice_at_once_lets_in_twice(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with World.running(
+        database_url, tmp_path, dialects=NAME, praetorian_registration="simple"
+    ) as world:
+        answers = await asyncio.gather(
+            *(
+                say(world.client(), "registration", username=ANN, password=PASSWORD)
+                for _ in range(3)
+            )
+        )
+        assert [each.status_code for each in answers] == [200, 200, 200]
+
+
 async def test_the_simple_registration_lets_in_at_once(database_url: str, tmp_path: Path) -> None:
     async with World.running(
         database_url, tmp_path, dialects=NAME, praetorian_registration="simple"

@@ -118,7 +118,8 @@ async def test_a_log_out_goes_to_whose_credential_it_has(both: httpx.AsyncClient
     for header, status in ((token, 200), (token, 401), ("x", 422)):
         answer = await both.post(LOG_OUT, headers=bearer(header))
         assert (told(answer)[0], "by" in answer.json()) == (status, False)
-    theirs: tuple[Sent, ...] = ({}, {"data": {"a": "b"}}, {"json": {}})
+    proxys = {"headers": {"Authorization": "Basic YTpi"}}
+    theirs: tuple[Sent, ...] = ({}, {"data": {"a": "b"}}, {"json": {}}, proxys)
     for sent in theirs:
         assert (await both.post(LOG_OUT, **sent)).json()["by"] == "doubledibz"
     assert (await both.get("/api/own")).json()["by"] == "doubledibz"

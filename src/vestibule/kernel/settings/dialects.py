@@ -207,5 +207,5 @@ class Dialects(Group):
         """
         if self.static is None:
             return None
-        has_tokens = "doubledibz" in self.dialects_on(self.front_end_host)
+        has_tokens = bool(self.dialects) and self.dialects[0].name == "doubledibz"
         return front_end.found_in(self.static, templates=has_tokens)

@@ -7,7 +7,7 @@ deleting people the session cookie of our own log-in as well. Its HTML pages are
 from functools import wraps
 from typing import Any
 
-from quart import Blueprint, make_response, request
+from quart import Blueprint, make_response
 from quart.typing import ResponseReturnValue
 from quart_schema import hide
 
@@ -227,8 +227,7 @@ async def _by_refresh_token(call: Call, asked: Conditions) -> ResponseReturnValu
 
 
 async def _by_token_or_cookie(call: Call, asked: Conditions) -> ResponseReturnValue:
-    said = request.headers.getlist("Authorization")
-    if any(each.lower().startswith("bearer") for each in said):
+    if reading.brings_bearer():
         return await _by_token(call, asked)
     asked.check(await identity.signed_in())
     return await make_response(await call())

@@ -46,14 +46,14 @@ async def _log_in() -> str:
 
 async def _log_out_of_api() -> str:
     asked_first = request.headers.get("Access-Control-Request-Headers", "").lower()
-    has_token = "Authorization" in request.headers or "authorization" in asked_first
+    has_token = reading.brings_bearer() or "authorization" in asked_first
     return "classic" if has_token else "doubledibz"
 
 
 async def _profile() -> str:
     """Whoever opens the page in a browser has no token to send, and wants HTML."""
     wants_page = "text/html" in request.headers.get("Accept", "")
-    return PAGES if wants_page and "Authorization" not in request.headers else "jwt_extended"
+    return PAGES if wants_page and not reading.brings_bearer() else "jwt_extended"
 
 
 async def _log_out() -> str:

@@ -30,6 +30,7 @@ NO_TOKEN = "CSRF token missing or incorrect."
 _FORM = "application/x-www-form-urlencoded"
 _LOGIN, _PASSWORD, _PERSON = 400, 4096, 64  # characters
 _USERNAME = re.compile(r"[a-zA-Z0-9]*", re.ASCII)
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _REQUIRED = "This field is required."
 _TYPES = {"bad_credentials": "Wrong Authentication"}
 _PHRASES = {422: "Unprocessable Entity"}  # Python 3.13 has another word
@@ -117,7 +118,8 @@ async def sign_up_form() -> dict[str, str]:
     if not _USERNAME.fullmatch(username):
         problems.add("user_name", "Username can only contain letters and numbers")
     for name in ("first_name", "last_name"):
-        problems.needed(name, most=_PERSON)
+        if _CONTROLS.search(problems.needed(name, most=_PERSON)):
+            problems.add(name, "Names have no control characters.")
     email = problems.needed("email", most=_LOGIN)
     if email.strip():
         try:
@@ -204,5 +206,7 @@ def _public(account: Account) -> dict[str, object]:
 
 def _role(account: Account) -> str:
     """Return the one role that it knows: `admin`, another that was given, or `user`."""
-    given = sorted({"user", *account.roles}, key=lambda role: (role == "user", role != "admin"))
+    given = sorted(
+        {"user", *account.roles}, key=lambda role: (role == "user", role != "admin", role)
+    )
     return given[0]

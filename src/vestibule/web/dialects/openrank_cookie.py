@@ -41,7 +41,7 @@ NAME = "openrank"
 
 _COOKIE = "user"
 _PARTS = 30  # it is written again once one of them has gone: a day of its month
-_LONGEST_PICTURE = 1000  # characters: browsers drop a cookie of more than 4096
+_MOST = 2400  # bytes of claims: browsers drop a cookie of more than 4096, a third of it for base64
 _DEAD = (Why.EXPIRED, Why.ENDED)
 
 
@@ -189,19 +189,19 @@ async def _again(unit: Unit, known: SignedIn) -> Written:
 
 async def _form(unit: Unit, account: Account) -> Form:
     """Say what the original's token said of somebody."""
-    picture, provider = account.picture, google()
+    provider = google()
     google_id = provider and await identities.subject_of(unit, account.id, provider.issuer)
-    return Form(
-        surface=NAME,
-        lifetime=unit.settings.openrank_lifetime,
-        claims={
-            "id": words.id_of(account),
-            "google_id": google_id,
-            "given_name": account.given_name,
-            "picture": picture if picture and len(picture) <= _LONGEST_PICTURE else None,
-            "email": account.email,
-        },
-    )
+    claims: dict[str, object] = {
+        "id": words.id_of(account),
+        "google_id": google_id,
+        "given_name": account.given_name,
+        "picture": account.picture or None,
+        "email": account.email,
+    }
+    for each in ("picture", "given_name"):
+        if len(json.dumps(claims)) > _MOST:
+            claims[each] = None
+    return Form(surface=NAME, lifetime=unit.settings.openrank_lifetime, claims=claims)
 
 
 async def _clear_unless_written(answer: ResponseTypes) -> ResponseTypes:

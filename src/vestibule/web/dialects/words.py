@@ -1,5 +1,6 @@
 """Reading and refusing as all dialects do, each in its own shape."""
 
+import re
 from typing import cast
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from vestibule.kernel.unit import Unit
 from vestibule.web import reading
 from vestibule.web.answers import Answers
 
+_NUMBER = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)
+_LARGEST = 2**53 - 1
 _LONGEST = 4096  # characters; as long as passwords of people who moved in may be
 
 
@@ -71,21 +74,27 @@ def needed(said: dict[str, object], field: str, *, most: int = _LONGEST) -> str:
 
 
 def id_of(account: Account) -> int | str:
-    """Return the id that a dialect shows: the one of the older system, a number where it is one."""
+    """Return the id that a dialect shows: the one of the older system, a number where it is one.
+
+    It is one where it is written as one, and every script reads it exactly.
+    """
     former = account.external_id
-    if former is not None and former.isascii() and former.isdecimal():
-        return int(former)
-    return str(account.id)
+    if former is None:
+        return str(account.id)
+    exact = _NUMBER.fullmatch(former) is not None and int(former) <= _LARGEST
+    return int(former) if exact else former
 
 
 async def by_id(unit: Unit, shown: int | str) -> Account | None:
     """Find an account by an id as `id_of` shows it."""
-    if isinstance(shown, str):
-        try:
-            return await queries.by_id(unit, UUID(shown))
-        except ValueError:  # of an older system then
-            pass
-    return await queries.by_external_id(unit, str(shown))
+    found = await queries.by_external_id(unit, str(shown))
+    if found is not None or not isinstance(shown, str):
+        return found
+    try:
+        own = await queries.by_id(unit, UUID(shown))
+    except ValueError:
+        return None
+    return own if own is not None and own.external_id is None else None
 
 
 def first_of(error: VestibuleError) -> str:
