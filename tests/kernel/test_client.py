@@ -50,6 +50,15 @@ async def test_an_answer_comes_whole_whatever_its_status(theirs: Range) -> None:
     assert all(each.startswith(b"POST /range HTTP/1.1") for each in theirs.asked)
 
 
+async def test_a_cookie_does_not_come_along_with_the_next_request(theirs: Range) -> None:
+    client = Client(allowed=None)
+    theirs.says = answer(["hello"], headers="Set-Cookie: session=somebodys; Path=/\r\n")
+    for _ in range(2):
+        await client.send("GET", theirs.url, within=1, most=5)
+    await client.close()
+    assert not any(b"somebodys" in each for each in theirs.asked)
+
+
 @pytest.mark.parametrize("says", [HANG, DRIP])
 async def test_it_ends_in_time(theirs: Range, says: bytes) -> None:
     theirs.says = says

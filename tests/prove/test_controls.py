@@ -977,8 +977,8 @@ CONTROLS = {
     ),
     "the bound of what a hash may cost": Control(
         "kernel/passwords.py",
-        "cheap = cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
-        "cheap = True",
+        "return cost.memory_cost <= _MOST_MEMORY and cost.time_cost <= _MOST_PASSES",
+        "return True",
         "tests/faults/test_poison.py::test_a_corrupt_hash_is_a_wrong_password_and_costs_no_more",
     ),
     "what a broken connection is": Control(

@@ -15,6 +15,12 @@ _HANGS = "tests/federation/test_hanging.py"
 _KEYS = "tests/federation/test_keys_and_times.py"
 
 CONTROLS = {
+    "no cookie of a provider's": Control(
+        "kernel/client.py",
+        "                cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),\n",
+        "",
+        "tests/kernel/test_client.py::test_a_cookie_does_not_come_along_with_the_next_request",
+    ),
     "an account that somebody else of the provider enters": Control(
         "federation/admission.py",
         "if owner is not None and await _is_anothers(unit, owner, person):",

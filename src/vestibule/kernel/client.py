@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import httpx
@@ -37,7 +38,10 @@ class Answer:
 
 
 class Client:
-    """A connection serves one request: one that was kept might be to somebody else by name."""
+    """A connection serves one request: one that was kept might be to somebody else by name.
+
+    Nor is a cookie kept: it would come along with somebody else's request.
+    """
 
     def __init__(
         self, *, allowed: Sequence[Network] | None, resolve: Resolve | None = None
@@ -75,7 +79,9 @@ class Client:
         """
         if self._http is None:
             self._http = httpx.AsyncClient(
-                transport=_Checked(self._allowed, self._resolve), follow_redirects=False
+                transport=_Checked(self._allowed, self._resolve),
+                follow_redirects=False,
+                cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             )
         plain = {"accept-encoding": "identity"}  # nothing inflates
         try:
