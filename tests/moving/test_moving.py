@@ -423,7 +423,7 @@ def test_what_was_written_out_moves_in_elsewhere(
     assert shell.type("accounts", "export", "out.txt").exit_code == 2
 
 
-MANY = [pytest.param(2_000, id="2k"), pytest.param(20_000, id="20k", marks=pytest.mark.prove)]
+MANY = [pytest.param(6_000, id="6k"), pytest.param(20_000, id="20k", marks=pytest.mark.prove)]
 
 
 @pytest.mark.timeout(300)
