@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.postgres import Server
 from tests.processes import outside, serving
 from tests.world import PASSWORD
 from vestibule import server
+from vestibule.connections import Connections
 
 PATIENCE = 20
 STUBBORN = Path(str(stubborn.__file__))
@@ -351,6 +353,25 @@ async def test_a_stop_under_load_answers_or_refuses_and_cuts_nobody_off(tmp_path
             service.process.terminate()
         assert await service.ended() == 0
     assert staying not in late
+
+
+async def test_who_stands_in_the_door_when_it_closes_is_served() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:  # Any: as ASGI defines them
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = server.listen("127.0.0.1", 0)
+    connections = Connections(cast(Any, app), idle=5, most=10)
+    await connections.accept(listener)
+    with socket.create_connection(listener.getsockname()) as client:
+        client.setblocking(False)
+        await connections.refuse_newcomers()
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 204")
+    await connections.finish(1)
+    listener.close()
 
 
 async def test_no_answer_waits_for_more_to_be_sent_with_it() -> None:

@@ -75,9 +75,11 @@ class Connections:
             if not door.poll(0):
                 break
             await asyncio.sleep(0)
-        self._door.close()
+        # Who was taken in is given a connection in a later turn, and none by a door that is closed.
+        asyncio.get_running_loop().remove_reader(self._listener)
         for _ in range(3):  # turns until who has come in is known here
             await asyncio.sleep(0)
+        self._door.close()
         for connection in self._open.values():
             connection.ask_to_leave()
 

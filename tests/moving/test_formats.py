@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.moving.hashes import SALT, made_from, made_twice_from
@@ -167,6 +167,8 @@ PARTS = [
 
 
 @settings(max_examples=150, deadline=None)
+@example(kept=next(each for each in KEPT if "~bcrypt:" in each), costs=None, place=8, sign="\ud800")
+@example(kept=next(each for each in KEPT if "~argon2" in each), costs=None, place=10, sign="\ud800")
 @given(
     kept=st.sampled_from(KEPT),
     costs=st.none() | st.lists(st.sampled_from([*PARTS, "", " 8", "\u0669"]), max_size=4),

@@ -149,10 +149,11 @@ def decoy(label: str) -> str:
         case "pbkdf2", [name, _]:
             digest = bytes(_SIZES.get(name, 0))
         case "bcrypt", [doublings]:
-            digest = f"$2b${doublings:0>2}${'.' * 53}".encode()
+            digest = f"$2b${doublings:0>2}${'.' * 53}".encode(errors="replace")
         case "argon2id" | "argon2i" | "argon2d", [memory, passes, lanes]:
             some = f"{'A' * 22}${'A' * 43}"
-            digest = f"${method}$v=19$m={memory},t={passes},p={lanes}${some}".encode()
+            written = f"${method}$v=19$m={memory},t={passes},p={lanes}${some}"
+            digest = written.encode(errors="replace")
     made = Foreign(method, tuple(costs), salt, digest, first)
     made.check()
     return made.written()
