@@ -64,7 +64,7 @@ async def test_what_was_published_serves_while_the_issuer_hangs(
 async def test_a_failure_is_known_though_whoever_asked_has_left(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery, "WITHIN", 0.3)
+    monkeypatch.setattr(discovery, "AT_FIRST", 0.3)
     house.op1.holding = asyncio.Event()
     leaving = leaving_soon(house)
     await until(lambda: house.op1.calls)

@@ -289,8 +289,8 @@ CONTROLS = {
     ),
     "a limit of what is published": Control(
         "federation/discovery.py",
-        ", within=WITHIN)",
-        ")",
+        "within=WITHIN if kept else AT_FIRST)",
+        "within=AT_FIRST)",
         f"{_HANGS}::test_what_was_published_serves_while_the_issuer_hangs",
     ),
     "what is fresh, at once": Control(

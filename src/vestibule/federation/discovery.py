@@ -16,6 +16,7 @@ from vestibule.kernel.errors import ProviderFailed
 from vestibule.kernel.means import Means
 
 WITHIN = 3.0  # seconds for each answer: less than a sign-in has, which does without it then
+AT_FIRST = 8.0  # the same while there is nothing to do without
 _FRESH = timedelta(hours=1)
 _KEPT = timedelta(days=1)  # while the issuer cannot be asked
 _REST = timedelta(minutes=1)  # between two looks for a key that is not there
@@ -128,12 +129,12 @@ async def _read(reader: Reader, means: Means, issuer: str, published: Published)
 
 
 async def _metadata(means: Means, issuer: str, published: Published) -> None:
-    age = _age(means, published.metadata_at)
+    kept = _is_kept(means, published.metadata_at)
     where = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
     try:
-        found = await _asked(means, published, where)
+        found = await _asked(means, published, where, kept=kept)
     except ProviderFailed:
-        if age is not None and age < _KEPT:
+        if kept:
             return
         raise
     if found.get("issuer") != issuer:  # to the byte: Discovery 1.0, 4.3
@@ -150,11 +151,11 @@ async def _metadata(means: Means, issuer: str, published: Published) -> None:
 
 async def _keys(means: Means, _issuer: str, published: Published) -> None:
     where = str(published.metadata["jwks_uri"])
+    kept = _is_kept(means, published.keys_at)
     try:
-        answer = await _asked(means, published, where)
+        answer = await _asked(means, published, where, kept=kept)
     except ProviderFailed:
-        age = _age(means, published.keys_at)
-        if age is not None and age < _KEPT:
+        if kept:
             return
         raise
     found = tuple(_listed(answer))
@@ -162,12 +163,12 @@ async def _keys(means: Means, _issuer: str, published: Published) -> None:
         published.keys, published.keys_at = found, means.clock.now()
 
 
-async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]:
+async def _asked(means: Means, published: Published, url: str, *, kept: bool) -> dict[str, Any]:
     failed = _age(means, published.failed_at)
     if failed is not None and failed < _AFTER_FAILURE:
         raise ProviderFailed("it failed a moment ago")
     try:
-        found = await fetch_object(means, "GET", url, within=WITHIN)
+        found = await fetch_object(means, "GET", url, within=WITHIN if kept else AT_FIRST)
     except ProviderFailed:
         published.failed_at = means.clock.now()
         raise
@@ -178,6 +179,11 @@ async def _asked(means: Means, published: Published, url: str) -> dict[str, Any]
 def _is_fresh(means: Means, then: datetime | None) -> bool:
     age = _age(means, then)
     return age is not None and age < _FRESH
+
+
+def _is_kept(means: Means, then: datetime | None) -> bool:
+    age = _age(means, then)
+    return age is not None and age < _KEPT
 
 
 def _age(means: Means, then: datetime | None) -> timedelta | None:
