@@ -228,6 +228,7 @@ def _wrong_tokens() -> dict[str, dict[str, Any]]:
         "an end that is true": {"claims": {"exp": True}},
         "an endless end": {"claims": {"exp": 1e300}},
         "not yet": {"claims": {"nbf": now + 3600}},
+        "a beginning that is true": {"claims": {"nbf": True}},
         "another access token": {"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
         "a key that is not published": {"signs_with": rsa("first", whose="ours")},
         "an unknown key": {"header": {"kid": "nobody"}},

@@ -51,10 +51,17 @@ class Page:
         if token is None:
             return text
         if self._is_template or _OF_JINJA.search(text):
-            return self._templates.get_template(self._path.name).render(
-                csrf_token=lambda: token, url_for=self._url_for
-            )
+            return self._rendered(token)
         return _META.sub(lambda meta: _filled(meta[0], token), text)
+
+    def _rendered(self, token: str) -> str:
+        try:
+            template = self._templates.get_template(self._path.name)
+            return template.render(csrf_token=lambda: token, url_for=self._url_for)
+        except (OSError, TemplateError):
+            raise
+        except Exception as error:  # whatever it does is the template's own
+            raise TemplateError(f"{type(error).__name__}: {error}") from error
 
     def _url_for(self, endpoint: str, *, filename: str = "", **_more: object) -> str:
         return f"{self._static}{filename}" if endpoint == "static" else "/"

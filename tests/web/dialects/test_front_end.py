@@ -476,6 +476,8 @@ async def test_a_flask_apps_template_is_rendered_and_its_static_files_are_served
         "{% include '/etc/passwd' %}",
         "{{ unknown | json }}",
         "{% if %}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
     ],
 )
 async def test_a_template_that_reaches_further_stops_the_start(
