@@ -11,10 +11,18 @@ import pytest
 from tests.postgres import Server, server
 from tests.redis_server import Redis
 from tests.reused import PRISTINE, Reused
+from tests.warm import stay_warm
 from tests.world import World
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
 from vestibule.throttle import in_redis
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _warm() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        stay_warm(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +58,13 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres: Server, postgres_template: str) -> Reused:
+def postgres_database(postgres: Server, postgres_template: str) -> Iterator[Reused]:
     postgres.create("reused", template=postgres_template)
     postgres.execute(PRISTINE, database="reused")
-    return Reused(postgres, "reused")
+    made = Reused(postgres, "reused")
+    assert made.restore(), "every test would pay for a database of its own"
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -101,16 +101,8 @@ class Server:
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:
         """The rows as text: one a line, columns apart by `|`."""
-        psql: list[str | Path] = [
-            self.programs / "psql",
-            "-XqAtw",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            self.folder,
-        ]
         done = subprocess.run(
-            [*psql, "-U", "postgres", "-d", database, "-c", sql],
+            [*self._psql(database), "-c", sql],
             env=self._environment,
             capture_output=True,
             text=True,
@@ -119,6 +111,14 @@ class Server:
         if done.returncode:
             raise RuntimeError(f"{done.stderr.strip()} in: {sql}")
         return done.stdout.rstrip("\n")
+
+    def converse(self, database: str) -> "Conversation":
+        """Stay connected, for what is asked often."""
+        return Conversation(self._psql(database), self._environment)
+
+    def _psql(self, database: str) -> list[str | Path]:
+        options = ("-XqAtw", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "postgres")
+        return [self.programs / "psql", *options, "-d", database]
 
     def start(self) -> None:
         """Begin, or go on with what is stored."""
@@ -197,6 +197,36 @@ class Server:
                 log = (self.folder / "log").read_text(encoding="utf-8", errors="replace")
                 raise NoPostgres(f"PostgreSQL does not start: {log[-2000:]}")
             time.sleep(0.02)
+
+
+class Conversation:
+    """One connection, asked for one value at a time."""
+
+    def __init__(self, psql: list[str | Path], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            psql,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, sql: str) -> str:
+        """Return the one value that `sql` selects, or "" if it fails or the connection is gone."""
+        asking, answering = self._process.stdin, self._process.stdout
+        assert asking is not None
+        assert answering is not None
+        try:
+            asking.write(f"{sql};\n")
+            asking.flush()
+        except BrokenPipeError:
+            return ""
+        return answering.readline().rstrip("\n")
+
+    def close(self) -> None:
+        with suppress(BrokenPipeError):
+            self._process.communicate()
 
 
 def unprivileged() -> tuple[int | None, int | None]:

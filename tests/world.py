@@ -1,10 +1,11 @@
 """What tests do to the service and what they can see of it: requests, letters, the clock."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast  # Any: answers are JSON
+from typing import Any, Literal, cast  # Any: answers are JSON
 
 import httpx
 from argon2 import PasswordHasher
@@ -40,6 +41,18 @@ GENEROUS = ", ".join(
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "a staple of wrong horses"
+
+
+class Held(PasswordHasher):
+    """Verifies nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.may_go = threading.Event()
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - theirs
+        assert self.may_go.wait(60)
+        return super().verify(hash, password)
 
 
 @dataclass(frozen=True)

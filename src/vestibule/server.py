@@ -5,6 +5,7 @@ What a stop looks like from outside stands in `docs/operating.md`.
 
 import asyncio
 import errno
+import gc
 import logging
 import resource
 import signal
@@ -122,6 +123,7 @@ async def run(
             front = _Front(app)
             connections = opening(front, idle=idle, most=min(most, _files() - _FILES))
             await connections.accept(listener)
+            gc.freeze()  # what a start makes stays, and is no garbage to look for in between
             ready()
             hurried = await asked is not signal.SIGHUP
             front.leaving = True

@@ -3,22 +3,19 @@
 import ast
 import asyncio
 import pkgutil
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 
 from tests.architecture.source import dotted, modules, tree
 from tests.federation.conftest import opened
 from tests.federation.conversations import WITH_PROVIDERS
 from tests.postgres import server
-from tests.world import Client, World
+from tests.world import Client, Held, World
 from vestibule import VestibuleError, web
 from vestibule.accounts import queries
 from vestibule.kernel import errors, migrations
@@ -64,18 +61,6 @@ def test_a_code_is_one_errors_alone() -> None:
     codes = [error.code for error in EVERY]
     assert len(set(codes)) == len(codes)
     assert all(error.__doc__ for error in EVERY)
-
-
-class Held(PasswordHasher):
-    """Verifies nothing before it may."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.may_go = threading.Event()
-
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - theirs
-        assert self.may_go.wait(20)
-        return super().verify(hash, password)
 
 
 Conversation = Callable[[World], Awaitable[httpx.Response]]

@@ -1,7 +1,6 @@
 """How often strangers may try, and that nobody is locked out by them."""
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +16,7 @@ from sqlalchemy import select, update
 
 from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import House, Kept, events, face
-from tests.world import CHEAP, PASSWORD, Client
+from tests.world import CHEAP, PASSWORD, Client, Held
 from vestibule.accounts.models import Account, Challenge
 from vestibule.audit.log import Detail, Entry
 from vestibule.sessions.models import Session
@@ -137,18 +136,6 @@ async def test_sixty_guesses_at_once_are_ten(opening: Opening) -> None:
         assert (await world.client().log_in(V)).status_code == 200
 
 
-class Held(PasswordHasher):
-    """Verifies nothing before it may."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.go = threading.Event()
-
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name there
-        assert self.go.wait(20)
-        return super().verify(hash, password)
-
-
 async def test_a_log_in_that_nobody_looked_at_does_not_count(opening: Opening) -> None:
     hasher = Held()
     one_thread = {"hash_threads": 1}
@@ -158,7 +145,7 @@ async def test_a_log_in_that_nobody_looked_at_does_not_count(opening: Opening) -
         waiting = [asyncio.create_task(each.log_in(V, WRONG)) for each in clients]
         busy = asyncio.as_completed(waiting)
         assert [(await next(busy)).status_code for _ in range(9)] == [503] * 9
-        hasher.go.set()
+        hasher.may_go.set()
         found = Counter(each.status_code for each in await asyncio.gather(*waiting))
         assert found == {401: 81, 503: 9}
         assert await guess(world.client(), 20) == [401] * 19 + [429]

@@ -3,21 +3,19 @@
 import asyncio
 import json
 import re
-import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, cast  # Any: whatever the settings take
+from typing import Any, cast  # Any: whatever the settings take
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 
 from tests.postgres import Server, server
 from tests.proxy import proxy, socket_of
-from tests.world import World
+from tests.world import Held, World
 from vestibule import pruning
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
@@ -115,18 +113,6 @@ async def test_log_ins_are_counted_by_what_became_of_them(
     assert outcomes == {"succeeded": 1, "refused": 2, "limited": 1, "busy": 0}
     assert numbers.get("vestibule_limit_refusals_total", limit="log_in_identifier") == 1
     assert numbers.get("vestibule_limit_refusals_total", limit="log_in_account") == 1
-
-
-class Held(PasswordHasher):
-    """Verifies nothing before it may."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.may_go = threading.Event()
-
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - theirs
-        assert self.may_go.wait(20)
-        return super().verify(hash, password)
 
 
 async def test_the_queue_of_hashes_is_seen_while_it_stands(sqlite_url: str, tmp_path: Path) -> None:

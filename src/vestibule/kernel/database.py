@@ -79,7 +79,7 @@ class Database:
         if self.is_sqlite:
             _create_privately(parsed)
             self.engine = _sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
-            self.reading_engine = _sqlite_engine(parsed, connections=4, begin="BEGIN")
+            self.reading_engine = _sqlite_engine(parsed, connections=4)
         else:
             self._connecting = postgresql.connecting(parsed, pgbouncer=pgbouncer)
             self.engine = postgresql.engine(
@@ -129,7 +129,7 @@ def _create_privately(url: URL) -> None:
         os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
+def _sqlite_engine(url: URL, *, connections: int, begin: str | None = None) -> AsyncEngine:
     engine = create_async_engine(
         url,
         module=sqlite.driver(),
@@ -157,6 +157,7 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:  # Any: SQLAlchemy's connection, untyped in the event
-        connection.exec_driver_sql(begin)
+        if begin is not None:  # a single read is a transaction by itself
+            connection.connection.dbapi_connection.begin(begin)
 
     return engine

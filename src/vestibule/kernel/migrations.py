@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -37,6 +38,7 @@ def include_name(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or name not in {*Base.metadata.tables, VERSION_TABLE}
 
 
+@cache
 def head() -> str:
     """Return the revision that this code is written for."""
     revision = ScriptDirectory.from_config(config()).get_current_head()

@@ -2,7 +2,8 @@
 
 aiosqlite keeps every connection in a thread of its own. SQLAlchemy goes there four times a
 statement: to make a cursor, to execute, to fetch, to close. A statement here takes half the time,
-and leaves no cursor behind that would hold a lock until Python has collected it.
+and leaves no cursor behind that would hold a lock until Python has collected it. What begins a
+transaction goes with the first statement in it.
 """
 
 import sqlite3
@@ -55,24 +56,55 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         await self._visit(lambda cursor: cursor.executemany(operation, seq_of_parameters))
 
     async def _visit(self, act: Callable[[sqlite3.Cursor], object]) -> None:
-        def there(connection: sqlite3.Connection) -> tuple[_Done, deque[Any]]:
+        def there(connection: sqlite3.Connection, begin: str | None) -> tuple[_Done, deque[Any]]:
             cursor = connection.cursor()
             try:
+                if begin:
+                    cursor.execute(begin)
                 act(cursor)
                 rows = deque(cursor.fetchall() if cursor.description else ())
                 return _Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
             finally:
                 cursor.close()
 
+        ours: _Connection = self._adapt_connection  # type: ignore[assignment]
         connection: Any = self._connection  # Any: its parts have no public names
-        async with self._adapt_connection._execute_mutex:  # noqa: SLF001 - as it is done upstream
-            done = await connection._execute(there, connection._conn)  # noqa: SLF001
+        async with ours._execute_mutex:  # noqa: SLF001 - as it is done upstream
+            begin = ours.take_beginning()
+            done = await connection._execute(there, connection._conn, begin)  # noqa: SLF001
         self._cursor, self._rows = done
 
 
 class _Connection(AsyncAdapt_aiosqlite_connection):
-    __slots__ = ()
+    __slots__ = ("_beginning", "_is_open")
     _cursor_cls = _Cursor
+
+    def __init__(self, *given: Any) -> None:  # Any: SQLAlchemy's own signature
+        super().__init__(*given)
+        self._beginning: str | None = None
+        self._is_open = False
+
+    def begin(self, how: str) -> None:
+        """Have the next statement begin a transaction."""
+        self._beginning = how
+
+    def take_beginning(self) -> str | None:
+        begin, self._beginning = self._beginning, None
+        # From here it may be open, whatever becomes of whoever waits for the statement.
+        self._is_open = self._is_open or begin is not None
+        return begin
+
+    def commit(self) -> None:
+        self._end(super().commit)
+
+    def rollback(self) -> None:
+        self._end(super().rollback)
+
+    def _end(self, end: Callable[[], None]) -> None:
+        self._beginning = None
+        if self._is_open:
+            end()
+            self._is_open = False
 
 
 class _Driver(AsyncAdapt_aiosqlite_dbapi):

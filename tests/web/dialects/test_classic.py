@@ -19,12 +19,11 @@ from quart import Quart
 from sqlalchemy import select, update
 from werkzeug.security import generate_password_hash
 
-from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import outside, serving
 from tests.web.dialects.conftest import Mounted, names_of_cookies
-from tests.world import PASSWORD, Client, World
+from tests.world import PASSWORD, Client, Held, World
 from vestibule import Settings, current_account
 from vestibule.accounts import administration, queries, site_settings, state
 from vestibule.accounts.models import Account

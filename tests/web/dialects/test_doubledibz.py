@@ -14,14 +14,13 @@ import pytest
 from quart import Quart
 from sqlalchemy import func, insert, select, update
 
-from tests.architecture.test_surfaces import Held
 from tests.attacks.conftest import PRODUCTION
 from tests.attacks.looking import Kept
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import serving
 from tests.web.dialects.conftest import Mounted
-from tests.world import Client, World
+from tests.world import Client, Held, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
 from vestibule.accounts.models import Account

@@ -14,12 +14,11 @@ import httpx
 import pytest
 from quart import Quart
 
-from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import outside, serving
 from tests.web.dialects.conftest import Mounted, names_of_cookies
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, Held, World
 from vestibule import Settings, current_account
 from vestibule.accounts import queries, state
 from vestibule.accounts.signup import Person, sign_up

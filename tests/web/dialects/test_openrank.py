@@ -21,13 +21,12 @@ from quart.views import MethodView
 from sqlalchemy import func, select
 from werkzeug.security import generate_password_hash
 
-from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import serving
 from tests.test_cli import Shell
 from tests.web.dialects.conftest import Mounted
-from tests.world import PASSWORD, Client, World
+from tests.world import PASSWORD, Client, Held, World
 from vestibule import Settings, current_account
 from vestibule.accounts import queries, state
 from vestibule.accounts.models import Account

@@ -15,12 +15,11 @@ import pytest
 from quart import Quart
 from sqlalchemy import func, select
 
-from tests.architecture.test_surfaces import Held
 from tests.embedding.host import Host, made
 from tests.postgres import server
 from tests.processes import Served, serving
 from tests.web.dialects.conftest import Mounted, names_of_cookies
-from tests.world import NEW_PASSWORD, PASSWORD, World
+from tests.world import NEW_PASSWORD, PASSWORD, Held, World
 from vestibule import current_account
 from vestibule.accounts import queries, state
 from vestibule.accounts.signup import Person, sign_up
