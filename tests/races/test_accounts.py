@@ -1,16 +1,15 @@
 """What happens when it happens at once; on PostgreSQL unless said otherwise."""
 
 import asyncio
-import random
-import statistics
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select
 
+from tests.races.odds import Odds
 from tests.world import PASSWORD, World
 from vestibule.accounts import state
 from vestibule.accounts.models import Account, Challenge
@@ -20,12 +19,6 @@ from vestibule.sessions.models import Session
 @pytest.fixture(params=[60, pytest.param(200, marks=pytest.mark.prove)])
 def rounds(request: pytest.FixtureRequest) -> int:
     return int(request.param)
-
-
-async def timed(work: Callable[[], Awaitable[object]]) -> float:
-    start = time.perf_counter()
-    await work()
-    return time.perf_counter() - start
 
 
 @pytest.fixture
@@ -39,24 +32,28 @@ async def test_a_log_in_against_disabling_leaves_no_live_session(
 ) -> None:
     world = postgres_world
     ada = await world.member()
-    entered = 0
-    usual = statistics.median([await timed(ada.log_in) for _ in range(9)])
+    odds = Odds()
 
-    async def disable() -> None:
-        await asyncio.sleep(random.uniform(0, 1.5 * usual))
+    async def log_in(wait: float) -> httpx.Response:
+        await asyncio.sleep(wait)
+        return await ada.log_in()
+
+    async def disable(wait: float) -> None:
+        await asyncio.sleep(wait)
         async with world.vestibule.unit() as unit:
             assert await state.disable(unit, account)
 
     [(account,)] = await world.rows(select(Account.id))
     for _ in range(rounds):
-        answer, _ = await asyncio.gather(ada.log_in(), disable())
+        first, second = odds.waits()
+        answer, _ = await asyncio.gather(log_in(first), disable(second))
         assert answer.status_code in (200, 401)
-        entered += answer.status_code == 200
+        odds.told(first_won=answer.status_code == 200)
         live = await world.rows(select(Session.id).where(Session.ended_at.is_(None)))
         assert live == []
         async with world.vestibule.unit() as unit:
             assert await state.enable(unit, account)
-    assert 0 < entered < rounds, "one side always won: nothing was raced"
+    assert odds.were_even, "one side always won: nothing was raced"
 
 
 async def test_proving_one_challenge_twice_succeeds_once(

@@ -1,7 +1,6 @@
 """A new password against whatever else happens to the account at the same moment; on PostgreSQL."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
+from tests.races.odds import Odds
 from tests.web.api.test_address import NEW, asked, changed, former
 from tests.web.api.test_passwords import ADA, forgotten
 from tests.world import PASSWORD, Client, World
@@ -30,14 +30,15 @@ async def world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def together(*acts: Awaitable[httpx.Response]) -> list[int]:
-    """Begin all at about one moment, and return what each is answered."""
+async def together(*acts: Awaitable[httpx.Response], odds: Odds | None = None) -> list[int]:
+    """Begin two, or one, at about this moment, and return what each is answered."""
 
-    async def later(act: Awaitable[httpx.Response]) -> int:
-        await asyncio.sleep(random.uniform(0, 0.012))
+    async def later(act: Awaitable[httpx.Response], wait: float) -> int:
+        await asyncio.sleep(wait)
         return (await act).status_code
 
-    return await asyncio.gather(*(later(act) for act in acts))
+    waits = (odds or Odds()).waits()
+    return await asyncio.gather(*(later(act, wait) for act, wait in zip(acts, waits, strict=False)))
 
 
 async def live(world: World) -> int:
@@ -54,28 +55,31 @@ async def good(world: World, identifier: str, password: str) -> bool:
 
 
 async def test_a_log_in_against_a_reset_leaves_no_session(world: World, rounds: int) -> None:
-    ada, entered = await world.member(), 0
+    ada = await world.member()
     assert (await ada.post("/v1/logout")).status_code == 204
     old = PASSWORD
+    odds = Odds()
     for number in range(rounds):
         letter, new = await forgotten(world), f"the password, {number}"
         log_in, reset = await together(
-            world.browser().log_in(ADA, old), world.browser().reset(new, token=letter.token)
+            world.browser().log_in(ADA, old),
+            world.browser().reset(new, token=letter.token),
+            odds=odds,
         )
         assert (log_in in (200, 401), reset) == (True, 204)
-        entered += log_in == 200
+        odds.told(first_won=log_in == 200)
         assert await live(world) == 0
         assert not await good(world, ADA, old)
         old = new
     assert await good(world, ADA, old)
-    assert 0 < entered < rounds, "one side always won: nothing was raced"
+    assert odds.were_even, "one side always won: nothing was raced"
 
 
 async def test_a_hash_made_anew_against_a_reset_never_brings_the_old_password_back(
     world: World, rounds: int
 ) -> None:
     await world.member()
-    rehashed = 0
+    odds = Odds()
     for number in range(rounds):
         old, new = f"the old one, {number}", f"the new one, {number}"
         async with world.vestibule.unit() as unit:
@@ -83,14 +87,16 @@ async def test_a_hash_made_anew_against_a_reset_never_brings_the_old_password_ba
             await unit.session.execute(update(Account).values(password_hash=stale))
         letter = await forgotten(world)
         log_in, reset = await together(
-            world.browser().log_in(ADA, old), world.browser().reset(new, token=letter.token)
+            world.browser().log_in(ADA, old),
+            world.browser().reset(new, token=letter.token),
+            odds=odds,
         )
         assert (log_in in (200, 401), reset) == (True, 204)
-        rehashed += log_in == 200
+        odds.told(first_won=log_in == 200)
         assert await live(world) == 0
         assert not await good(world, ADA, old)
         assert await good(world, ADA, new)
-    assert 0 < rehashed < rounds, "one side always won: nothing was raced"
+    assert odds.were_even, "one side always won: nothing was raced"
 
 
 async def test_a_log_in_against_a_change_leaves_the_callers_session_alone(
@@ -136,8 +142,9 @@ async def test_a_change_of_address_against_a_reset_is_one_or_the_other(
     world: World, rounds: int
 ) -> None:
     await world.member()
-    old, moved = PASSWORD, 0
+    old = PASSWORD
     address, other = ADA, NEW
+    odds = Odds()
     for number in range(rounds):
         thief = world.browser()
         assert (await thief.log_in(address, old)).status_code == 200
@@ -146,16 +153,17 @@ async def test_a_change_of_address_against_a_reset_is_one_or_the_other(
         confirm, reset = await together(
             thief.post("/v1/email/confirmation", json={"token": proof.token}),
             world.browser().reset(new, token=letter.token),
+            odds=odds,
         )
         assert (confirm == 200) != (reset == 204), (confirm, reset)
-        moved += confirm == 200
+        odds.told(first_won=confirm == 200)
         if confirm == 200:
             address, other = other, address
         else:
             old = new
         assert await world.rows(select(Account.email)) == [(address,)]
         assert await good(world, address, old)
-    assert 0 < moved < rounds, "one side always won: nothing was raced"
+    assert odds.were_even, "one side always won: nothing was raced"
 
 
 async def test_an_account_taken_back_against_the_thiefs_reset_is_never_the_thiefs(

@@ -1,7 +1,6 @@
 """What happens to moved-in people when it happens at once; on PostgreSQL."""
 
 import asyncio
-import random
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.moving.hashes import made_from
+from tests.races.odds import Odds
 from tests.world import NEW_PASSWORD, PASSWORD, World
 from vestibule.accounts.models import Account
 from vestibule.kernel.foreign import is_foreign
@@ -33,23 +33,27 @@ async def test_a_log_in_that_hashes_anew_against_a_reset_brings_no_old_password_
 ) -> None:
     async with World.running(postgres_url, tmp_path) as world:
         await world.vestibule.run(lambda unit: arrival.move_in(unit, newcomers(rounds)))
-        entered = 0
+        odds = Odds()
         for number in range(rounds):
             address = f"p{number}@example.org"
             await world.browser().forget(address)
             [letter] = await world.mails(address)
 
-            async def reset(token: str) -> int:
-                await asyncio.sleep(random.uniform(0, 0.02))
+            async def log_in(wait: float, address: str = address) -> int:
+                await asyncio.sleep(wait)
+                return (await world.browser().log_in(address)).status_code
+
+            async def reset(wait: float, token: str = letter.token) -> int:
+                await asyncio.sleep(wait)
                 return (await world.browser().reset(token=token)).status_code
 
-            log_in, status = await asyncio.gather(
-                world.browser().log_in(address), reset(letter.token)
-            )
+            first, second = odds.waits()
+            entered, status = await asyncio.gather(log_in(first), reset(second))
             assert status in (204, 400), "the reset found another hash than its letter was for"
-            entered += log_in.status_code == 200
+            assert entered in (200, 401)
+            odds.told(first_won=entered == 200)
             if status == 400:
-                assert log_in.status_code == 200
+                assert entered == 200
                 continue
             assert (await world.browser().log_in(address)).status_code == 401
             [(kept,)] = await world.rows(
@@ -61,7 +65,7 @@ async def test_a_log_in_that_hashes_anew_against_a_reset_brings_no_old_password_
             assert await world.rows(live.where(*ours)) == []
             new = await world.browser().log_in(address, NEW_PASSWORD)
             assert new.status_code == 200
-        assert 0 < entered < rounds, "one side always won: nothing was raced"
+        assert odds.were_even, "one side always won: nothing was raced"
 
 
 async def test_two_imports_at_once_move_everybody_in_once(
