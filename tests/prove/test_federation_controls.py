@@ -311,6 +311,12 @@ CONTROLS = {
         'b""',
         "tests/federation/test_faults.py::test_a_provider_that_hangs_takes_no_place_from_others",
     ),
+    "a secret where the provider takes it": Control(
+        "federation/openid.py",
+        "if isinstance(methods, list) and _BASIC not in methods and _POST in methods:",
+        "if False:",
+        "tests/federation/test_certified.py::test_people_sign_in_and_come_back",
+    ),
     "an end to all that a sign-in asks": Control(
         "federation/signing_in.py",
         "        async with asyncio.timeout(fetching.WITHIN):\n            return await asking\n",
