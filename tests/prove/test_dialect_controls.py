@@ -224,7 +224,7 @@ CONTROLS = {
     ),
     "a way back from Google is its own": Control(
         "federation/signing_in.py",
-        "        or pending.redirect_uri != redirect_uri\n",
+        "            or pending.redirect_uri != redirect_uri\n",
         "",
         f"{_GOOGLE}::test_what_was_begun_at_the_api_does_not_end_here",
     ),
