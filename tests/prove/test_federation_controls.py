@@ -265,7 +265,7 @@ CONTROLS = {
     ),
     "redirect URIs that are listed": Control(
         "web/api/oauth.py",
-        "if data.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:",
+        "if body.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:",
         "if False:",
         "tests/federation/test_signing_in.py::test_a_client_with_a_code_of_its_own_gets_tokens",
     ),
@@ -365,6 +365,13 @@ CONTROLS = {
         "True",
         f"{_REFUSALS}::"
         "test_a_flood_of_browsers_with_nothing_does_not_grow_the_log_and_shuts_nobody_out",
+    ),
+    "a name that the audit log takes": Control(
+        "kernel/settings/federation.py",
+        " or len(name) > _LONGEST_NAME",
+        "",
+        "tests/kernel/test_settings.py::"
+        "test_a_provider_has_a_name_that_paths_and_the_audit_log_take",
     ),
     "a secret where the provider takes it": Control(
         "federation/openid.py",
