@@ -30,6 +30,7 @@ GENEROUS = ", ".join(
         "letters",
         "forgot_client",
         "provider_client",
+        "provider_refusals",
         "address_changes",
         "api_keys",
         "classic_log_in",

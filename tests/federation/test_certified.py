@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # Any: settings
+from urllib.parse import quote_plus
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from tests.world import Client, World
 
 FOLDER = Path(__file__).parent.parent / "oidc"
 CALLBACK = "http://localhost:8000/v1/oauth/oidc/callback"
+BASIC, POST = "client_secret_basic", "client_secret_post"
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Certified:
 
 @asynccontextmanager
 async def certified(
-    database_url: str, folder: Path, method: str = "client_secret_basic", **settings: Any
+    database_url: str, folder: Path, method: str = BASIC, **settings: Any
 ) -> AsyncIterator[Certified]:
     client = {"id": CLIENT, "secret": SECRET, "method": method, "redirects": [CALLBACK]}
     process = await asyncio.create_subprocess_exec(
@@ -68,7 +70,7 @@ async def certified(
         await process.wait()
 
 
-@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("method", [BASIC, POST])
 async def test_people_sign_in_and_come_back(database_url: str, tmp_path: Path, method: str) -> None:
     async with certified(database_url, tmp_path, method) as there:
         ids = []
@@ -84,6 +86,26 @@ async def test_people_sign_in_and_come_back(database_url: str, tmp_path: Path, m
         bob = there.browser()
         await there.sign_in(bob, "bob@example.org")
         assert (await bob.get("/v1/me")).json()["id"] not in ids
+
+
+@pytest.mark.parametrize("method", [BASIC, POST])
+async def test_it_takes_a_secret_in_no_other_way_than_a_client_registered(
+    sqlite_url: str, tmp_path: Path, method: str
+) -> None:
+    async with certified(sqlite_url, tmp_path, method) as there, httpx.AsyncClient() as client:
+        published = await client.get(f"{there.issuer}/.well-known/openid-configuration")
+        assert published.json()["token_endpoint_auth_methods_supported"] == [method]
+        pair, form = (quote_plus(CLIENT), quote_plus(SECRET)), {"code": "x"}
+        form |= {"grant_type": "authorization_code", "redirect_uri": CALLBACK}
+        ways: dict[str, dict[str, Any]] = {
+            BASIC: {"data": form, "auth": pair},
+            POST: {"data": form | {"client_id": CLIENT, "client_secret": SECRET}},
+        }
+        met = {
+            way: (await client.post(f"{there.issuer}/token", **sent)).json()["error"]
+            for way, sent in ways.items()
+        }
+        assert met == {way: "invalid_grant" if way == method else "invalid_client" for way in ways}
 
 
 async def test_its_keys_may_change_at_any_moment(sqlite_url: str, tmp_path: Path) -> None:

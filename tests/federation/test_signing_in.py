@@ -169,6 +169,7 @@ async def test_a_client_with_a_code_of_its_own_gets_tokens(house: House) -> None
         return house.op1.agree(f"{url}&code_challenge={challenge}", **VERIFIED)
 
     body = {"code_verifier": verifier, "redirect_uri": OURS, "nonce": nonce}
+    body["iss"] = house.op1.issuer
     met = await client.post("/v1/oauth/op1/exchange", json=body | {"code": asked()["code"]})
     assert met.status_code == 200, met.text
     assert "Set-Cookie" not in met.headers

@@ -483,3 +483,10 @@ def test_what_is_no_proxy_is_refused(proxies: str) -> None:
     assert wrong == {
         "VESTIBULE_TRUSTED_PROXIES": "each must be an address or a network such as 10.0.0.0/8"
     }
+
+
+@pytest.mark.parametrize("name", ["google", "github", "demo", "a__b", "_a", "A", "a-b", "n" * 41])
+def test_a_provider_has_a_name_that_paths_and_the_audit_log_take(name: str) -> None:
+    each = {"issuer": "https://login.example.org", "client_id": "x", "client_secret": "x"}
+    assert list(refused(oidc={name: each})) == ["VESTIBULE_OIDC"]
+    assert Settings.load(oidc={"n" * 40: each}).oidc

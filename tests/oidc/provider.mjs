@@ -16,6 +16,18 @@ function key() {
   return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: randomUUID() };
 }
 
+// It takes a secret in the header or in the form, whichever of the two a client registered. Here
+// each client is held to its own.
+async function holdToMethod(ctx, next) {
+  await next();
+  const client = ctx.path === "/token" && ctx.oidc?.client;
+  if (!client) return;
+  const method = ctx.get("authorization") ? "client_secret_basic" : "client_secret_post";
+  if (method === client.tokenEndpointAuthMethod) return;
+  ctx.status = 401;
+  ctx.body = { error: "invalid_client" };
+}
+
 function open(issuer, keys) {
   const provider = new Provider(issuer, {
     jwks: { keys },
@@ -25,6 +37,7 @@ function open(issuer, keys) {
       token_endpoint_auth_method: method,
       redirect_uris: redirects,
     })),
+    clientAuthMethods: told.clients.map(({ method }) => method),
     pkce: { methods: ["S256"], required: () => true },
     claims: {
       openid: ["sub"],
@@ -45,6 +58,7 @@ function open(issuer, keys) {
       }),
     }),
   });
+  provider.use(holdToMethod);
   provider.on("server_error", (_, error) => console.error(error));
   return provider;
 }

@@ -224,9 +224,9 @@ CONTROLS = {
     ),
     "a way back from Google is its own": Control(
         "federation/signing_in.py",
-        "        or pending.redirect_uri != redirect_uri\n",
+        "            or pending.redirect_uri != redirect_uri\n",
         "",
-        f"{_GOOGLE}::test_what_was_begun_at_the_api_does_not_end_here",
+        f"{_GOOGLE}::test_what_was_begun_for_one_intent_does_not_end_at_the_way_back_of_the_other",
     ),
     "the demo provider sends people to us alone": Control(
         "web/demo.py",

@@ -13,6 +13,8 @@ _WRONG = f"{_TESTS}::test_an_id_token_that_is_not_for_this_signs_nobody_in"
 _ODD = "tests/federation/test_odd_answers.py"
 _HANGS = "tests/federation/test_hanging.py"
 _KEYS = "tests/federation/test_keys_and_times.py"
+_HANDED = "tests/federation/test_handing_in.py"
+_REFUSALS = "tests/federation/test_refusals.py"
 
 CONTROLS = {
     "no cookie of a provider's": Control(
@@ -48,8 +50,8 @@ CONTROLS = {
     ),
     "the provider of a state": Control(
         "federation/signing_in.py",
-        "        or pending.issuer != provider.issuer\n"
-        "        or pending.redirect_uri != redirect_uri\n",
+        "            or pending.issuer != provider.issuer\n"
+        "            or pending.redirect_uri != redirect_uri\n",
         "",
         f"{_TESTS}::test_a_sign_in_is_finished_at_the_provider_that_it_began_at",
     ),
@@ -74,14 +76,14 @@ CONTROLS = {
     ),
     "an issuer that has to be told": Control(
         "federation/openid.py",
-        'if published.get("authorization_response_iss_parameter_supported") is not True:',
-        "if True:",
+        "if told is None and not await self.tells_issuer(means):",
+        "if told is None:",
         f"{_TESTS}::test_an_answer_that_names_another_issuer_goes_nowhere",
     ),
     "a parameter once": Control(
         "web/returning.py",
-        "    if len(found) > 1:\n",
-        "    if False:\n",
+        "return found[0] if len(found) == 1 else",
+        "return found[0] if found else",
         f"{_TESTS}::test_a_state_that_is_missing_or_doubled_is_none",
     ),
     "the issuer of an ID token": Control(
@@ -236,11 +238,9 @@ CONTROLS = {
         f"{_TESTS}::test_a_disabled_account_is_not_entered_by_an_identity",
     ),
     "an ID token that works once": Control(
-        "federation/signing_in.py",
-        "        raise StateRefused\n    return await entering.enter(\n"
-        "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
-        "        pass\n    return await entering.enter(\n"
-        "        means, person, provider=provider, intent=intent, kind=Kind.TOKENS",
+        "federation/handing_in.py",
+        "        raise StateRefused\n    return person\n",
+        "        pass\n    return person\n",
         "tests/federation/test_signing_in.py::test_a_native_app_sends_an_id_token_once",
     ),
     "one proof at a time": Control(
@@ -265,7 +265,7 @@ CONTROLS = {
     ),
     "redirect URIs that are listed": Control(
         "web/api/oauth.py",
-        "if data.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:",
+        "if body.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:",
         "if False:",
         "tests/federation/test_signing_in.py::test_a_client_with_a_code_of_its_own_gets_tokens",
     ),
@@ -311,8 +311,76 @@ CONTROLS = {
         'b""',
         "tests/federation/test_faults.py::test_a_provider_that_hangs_takes_no_place_from_others",
     ),
+    "an answer that says all once": Control(
+        "web/returning.py",
+        "if any(len(request.args.getlist(name)) > 1",
+        "if any(len(request.args.getlist(name)) > 9",
+        f"{_TESTS}::test_a_state_that_is_missing_or_doubled_is_none",
+    ),
+    "the issuer of a code that is handed in": Control(
+        "federation/handing_in.py",
+        "    if issuer is not None:\n",
+        "    if False:\n",
+        f"{_HANDED}::test_a_code_that_another_issuer_sent_goes_nowhere",
+    ),
+    "an issuer that has to be handed in": Control(
+        "federation/handing_in.py",
+        "        raise InvalidFields([_NO_ISSUER])\n",
+        "        pass\n",
+        f"{_HANDED}::test_among_several_a_provider_that_names_itself_has_to_be_named",
+    ),
+    "a recent log-in for linking by a code": Control(
+        "web/api/identities.py",
+        "@requires(recent=True)\n@validate_request(CodeBody)",
+        "@requires\n@validate_request(CodeBody)",
+        f"{_HANDED}::test_who_did_not_log_in_lately_says_who_they_are_before_they_link",
+    ),
+    "a recent log-in for linking by an ID token": Control(
+        "web/api/identities.py",
+        "@requires(recent=True)\n@validate_request(SignedBody)",
+        "@requires\n@validate_request(SignedBody)",
+        f"{_HANDED}::test_who_did_not_log_in_lately_says_who_they_are_before_they_link",
+    ),
+    "whose an identity is": Control(
+        "federation/identities.py",
+        "        raise IdentityTaken\n",
+        "        pass\n",
+        f"{_HANDED}::test_an_identity_that_opens_another_account_stays_there",
+    ),
+    "refusals of a provider in the log": Control(
+        "federation/refusals.py",
+        "        await running(means, tell, caller=caller)\n",
+        "",
+        f"{_REFUSALS}::test_each_refusal_is_told_once_and_names_the_provider",
+    ),
+    "refusals of the rules of merging in the log": Control(
+        "federation/admission.py",
+        "        Event.LOGIN_REFUSED,\n",
+        "        Event.LOGIN_SUCCEEDED,\n",
+        f"{_REFUSALS}::test_each_refusal_is_told_once_and_names_the_provider",
+    ),
+    "a limit of what is told of refusals": Control(
+        "federation/refusals.py",
+        "network is None or await counters.admits(unit, PROVIDER_REFUSALS, network)",
+        "True",
+        f"{_REFUSALS}::"
+        "test_a_flood_of_browsers_with_nothing_does_not_grow_the_log_and_shuts_nobody_out",
+    ),
+    "a name that the audit log takes": Control(
+        "kernel/settings/federation.py",
+        " or len(name) > _LONGEST_NAME",
+        "",
+        "tests/kernel/test_settings.py::"
+        "test_a_provider_has_a_name_that_paths_and_the_audit_log_take",
+    ),
+    "a secret where the provider takes it": Control(
+        "federation/openid.py",
+        "if isinstance(methods, list) and _BASIC not in methods and _POST in methods:",
+        "if False:",
+        "tests/federation/test_certified.py::test_people_sign_in_and_come_back",
+    ),
     "an end to all that a sign-in asks": Control(
-        "federation/signing_in.py",
+        "federation/asking.py",
         "        async with asyncio.timeout(fetching.WITHIN):\n            return await asking\n",
         "        return await asking\n",
         f"{_KEYS}::test_a_sign_in_is_given_up_in_time_however_many_answers_it_takes",

@@ -64,7 +64,7 @@ async def record(
 
     Args:
         actor_id: the account that did it to another's.
-        about: the id of the role or API key that it concerns.
+        about: the id of the role or API key that it concerns, or the name of the provider.
         identifier: an address that it names, in any spelling: the key is kept. What the caller
             called the account, or which one it had.
     """

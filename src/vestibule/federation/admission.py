@@ -1,5 +1,6 @@
 """Which account somebody of a provider enters, and on what terms: the rules of merging."""
 
+from typing import NoReturn
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, literal, update
@@ -57,7 +58,7 @@ async def enter(
         Raced: run it again.
     """
     address = _address(person) if person.vouched else None
-    account = await _known(unit, person)
+    account = await _known(unit, person, provider)
     if account is None and address is not None:
         owner = await queries.by_email_key(unit, address.key)
         if owner is not None and await _is_anothers(unit, owner, person):
@@ -66,7 +67,7 @@ async def enter(
             account = await _merged(unit, person, address, owner.id, provider)
     if account is None:
         if intent == "login":
-            raise NoAccount
+            await _refuse(unit, person, provider)
         account = await _opened(unit, person, address, provider)
     account = await _fill(unit, account, person)
     opened = await store.open_for(
@@ -87,13 +88,13 @@ async def enter(
     return LoggedIn(account, opened, None, tokens)
 
 
-async def _known(unit: Unit, person: Person) -> Account | None:
+async def _known(unit: Unit, person: Person, provider: Provider) -> Account | None:
     owner = await identities.owner_of(unit, person)
     if owner is None:
         return None
     account = await _hold_active(unit, owner)
     if account is None:
-        raise NoAccount
+        await _refuse(unit, person, provider, account_id=owner)
     # Unlinked while we waited for the account: then it is not theirs any more.
     if await identities.owner_of(unit, person) != owner:
         raise Raced
@@ -116,7 +117,7 @@ async def _merged(
     """Return the account of an address that the provider vouches for, theirs from now on."""
     account = await _hold_active(unit, owner, Account.email_key == address.key)
     if account is None:
-        raise NoAccount
+        await _refuse(unit, person, provider, account_id=owner)
     if await _is_anothers(unit, account, person):  # since we looked
         raise Raced
     if account.email_verified_at is None:
@@ -160,6 +161,19 @@ async def _opened(
     if not await identities.attach(unit, account, person, provider=provider):
         raise Raced
     return await _write(unit, account.id, last_login_at=unit.now)
+
+
+async def _refuse(
+    unit: Unit, person: Person, provider: Provider, *, account_id: UUID | None = None
+) -> NoReturn:
+    await log.record(
+        unit,
+        Event.LOGIN_REFUSED,
+        account_id=account_id,
+        about=provider.name,
+        identifier=names.if_address(person.email or ""),
+    )
+    raise NoAccount
 
 
 async def _hold_active(

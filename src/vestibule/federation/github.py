@@ -44,6 +44,9 @@ class GitHub:
             )
         )
 
+    async def tells_issuer(self, means: Means) -> bool:
+        return False
+
     async def check_issuer(self, means: Means, told: str | None) -> None:
         if told is not None and told not in (self.issuer, f"{self.issuer}/login/oauth"):
             raise ProviderFailed("the answer is another issuer's")

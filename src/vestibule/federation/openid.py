@@ -53,11 +53,13 @@ class OpenId:
             )
         )
 
+    async def tells_issuer(self, means: Means) -> bool:
+        published = await discovery.metadata(means, self.issuer)
+        return published.get("authorization_response_iss_parameter_supported") is True
+
     async def check_issuer(self, means: Means, told: str | None) -> None:
-        if told is None:
-            published = await discovery.metadata(means, self.issuer)
-            if published.get("authorization_response_iss_parameter_supported") is not True:
-                return
+        if told is None and not await self.tells_issuer(means):
+            return
         if told != self.issuer:
             raise ProviderFailed("the answer is another issuer's")
 

@@ -48,7 +48,7 @@ class Brought:
 class Provider(Protocol):
     """One provider, as the settings have it.
 
-    Both methods raise `ProviderFailed`: no answer, not in time, or one that must not be believed.
+    What asks it raises `ProviderFailed`: no answer, not in time, or one that must not be believed.
     """
 
     @property
@@ -69,6 +69,9 @@ class Provider(Protocol):
 
     async def way_there(self, means: Means, asked: Asked) -> str:
         """Return the URL at which somebody agrees to sign in."""
+
+    async def tells_issuer(self, means: Means) -> bool:
+        """Whether it says that each of its answers names it."""
 
     async def check_issuer(self, means: Means, told: str | None) -> None:
         """Refuse an answer that says it is another's (RFC 9207), before anything else of it."""

@@ -4,35 +4,19 @@ Who asks a provider holds no connection to the database: what is asked comes fir
 after it decides.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
 
 from vestibule.accounts.login import LoggedIn
 from vestibule.accounts.queries import SignedIn
-from vestibule.federation import entering, fetching, id_tokens, identities, spent
+from vestibule.federation import asking, entering, handing_in, refusals, spent
 from vestibule.federation.pending import Intent, Pending, secret
 from vestibule.federation.provider import Asked, Brought, Person, Provider
-from vestibule.kernel.errors import (
-    FieldError,
-    InvalidFields,
-    ProviderFailed,
-    ProviderRefused,
-    StateRefused,
-)
-from vestibule.kernel.limits import PROVIDER_CLIENT
+from vestibule.kernel.errors import ProviderRefused, StateRefused
 from vestibule.kernel.means import Caller, Means
 from vestibule.kernel.running import running
 from vestibule.sessions.models import Kind
 from vestibule.sessions.terms import Terms
-from vestibule.throttle import counters
-
-T = TypeVar("T")
-
-log = logging.getLogger("vestibule.federation")
 
 
 @dataclass(frozen=True)
@@ -78,7 +62,7 @@ async def begin(
         verifier=verifier,
         login_hint=login_hint,
     )
-    url = await _told(provider, provider.way_there(means, asked))
+    url = await asking.told(provider, provider.way_there(means, asked))
     pending = Pending(
         issuer=provider.issuer,
         redirect_uri=redirect_uri,
@@ -121,78 +105,45 @@ async def come_back(
         NoAccount, IdentityTaken, NotSignedIn: as `enter` and `link`.
         TooManyAttempts: too many sign-ins from this client address.
     """
-    if (
-        pending is None
-        or pending.issuer != provider.issuer
-        or pending.redirect_uri != redirect_uri
-        or pending.session != (str(known.session.id) if known and pending.session else None)
-    ):
-        raise StateRefused
-    await _spend(means, caller, "state", state, pending)
-    person = await _told(provider, _who(means, provider, pending, returned))
-    if pending.session is None:
-        return await entering.enter(
-            means,
-            person,
-            provider=provider,
-            intent=pending.intent,
-            kind=Kind.COOKIE,
-            remember=pending.remember,
-            caller=caller,
-            instead_of=known,
-            terms=terms,
-        )
-    if known is None:
-        raise StateRefused
-    await running(
+    async with _telling(means, provider, pending, caller=caller, known=known):
+        if (
+            pending is None
+            or pending.issuer != provider.issuer
+            or pending.redirect_uri != redirect_uri
+            or pending.session != (str(known.session.id) if known and pending.session else None)
+        ):
+            raise StateRefused
+        await _spend(means, caller, "state", state, pending)
+        person = await asking.told(provider, _who(means, provider, pending, returned))
+        if pending.session is not None:
+            if known is None:
+                raise StateRefused
+            await handing_in.link(means, provider, person, caller=caller, known=known)
+            return None
+    return await entering.enter(
         means,
-        lambda unit: identities.link(unit, caller=known, person=person, provider=provider),
+        person,
+        provider=provider,
+        intent=pending.intent,
+        kind=Kind.COOKIE,
+        remember=pending.remember,
         caller=caller,
-    )
-    return None
-
-
-async def exchange(
-    means: Means, provider: Provider, brought: Brought, *, intent: Intent, caller: Caller
-) -> LoggedIn:
-    """Sign in by a code for which a client of ours ran the redirect itself; answers tokens.
-
-    Raises:
-        InvalidFields: no nonce, where there is an ID token to hold it.
-        ProviderFailed, NoAccount, TooManyAttempts: as `come_back`.
-    """
-    if provider.has_id_tokens and not brought.nonce:
-        raise InvalidFields(
-            [FieldError("nonce", "required", "Send the nonce that you asked with.")]
-        )
-    await _count(means, caller)
-    person = await _told(provider, provider.redeem(means, brought))
-    return await entering.enter(
-        means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
+        instead_of=known,
+        terms=terms,
     )
 
 
-async def by_id_token(
-    means: Means, provider: Provider, *, id_token: str, nonce: str, intent: Intent, caller: Caller
-) -> LoggedIn:
-    """Sign in by an ID token that a native client of ours was given; each works once.
-
-    Raises:
-        ProviderFailed, NoAccount, TooManyAttempts: as `come_back`.
-        StateRefused: it was used before.
-    """
-    await _count(means, caller)
-    person = await _told(provider, provider.read(means, id_token, nonce))
-    until = id_tokens.OLDEST + 2 * id_tokens.LEEWAY + timedelta(minutes=1)
-    # Not the token but what it is for: the same signature can be written in several ways.
-    once = f"{person.issuer}\n{person.subject}\n{nonce}"
-    if not await running(
-        means, lambda unit: spent.spend(unit, "ID token", once, until=unit.now + until)
-    ):
-        raise StateRefused
-    return await entering.enter(
-        means, person, provider=provider, intent=intent, kind=Kind.TOKENS, caller=caller
-    )
+def _telling(
+    means: Means,
+    provider: Provider,
+    pending: Pending | None,
+    *,
+    caller: Caller,
+    known: SignedIn | None,
+) -> AbstractAsyncContextManager[None]:
+    if pending is None or pending.session is None:
+        return refusals.of_a_sign_in(means, provider, caller=caller)
+    return refusals.of_a_link(means, provider, caller=caller, known=known)
 
 
 async def _who(means: Means, provider: Provider, pending: Pending, returned: Returned) -> Person:
@@ -209,29 +160,7 @@ async def _who(means: Means, provider: Provider, pending: Pending, returned: Ret
 
 
 async def _spend(means: Means, caller: Caller, kind: str, what: str, pending: Pending) -> None:
-    await _count(means, caller)
+    await asking.count(means, caller)
     fresh = await running(means, lambda unit: spent.spend(unit, kind, what, until=pending.ends_at))
     if not fresh:
         raise StateRefused
-
-
-async def _count(means: Means, caller: Caller) -> None:
-    network = caller.network
-    if network is not None:
-        await running(means, lambda unit: counters.take(unit, (PROVIDER_CLIENT, network)))
-
-
-async def _told(provider: Provider, asking: Awaitable[T]) -> T:
-    """Await what a provider is asked for, ten seconds at most, however many requests that takes.
-
-    Why it failed, the log is told and nobody else.
-    """
-    try:
-        async with asyncio.timeout(fetching.WITHIN):
-            return await asking
-    except TimeoutError:
-        log.warning("signing in with %s: no answer in time", provider.name)
-        raise ProviderFailed("no answer in time") from None
-    except ProviderFailed as error:
-        log.warning("signing in with %s: %s", provider.name, error)
-        raise

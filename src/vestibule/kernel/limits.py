@@ -93,6 +93,14 @@ PROVIDER_CLIENT = Limit(
     from_first=True,
     counts="sign-ins with a provider that come back from one client address",
 )
+PROVIDER_REFUSALS = Limit(
+    "provider_refusals",
+    most=100,
+    within=15 * _MINUTE,
+    from_first=True,
+    counts="sign-ins with a provider that are refused to one client address, for the audit log: "
+    "it tells of no more",
+)
 # Ten guesses at 40 bits. Counted by address, so a new sign-up or a new letter refills nothing.
 SIGN_UP_CODES = Limit(
     "sign_up_codes", most=10, within=_DAY, counts="wrong codes for the sign-ups of one address"
@@ -172,6 +180,7 @@ TABLE = {
         LETTERS,
         FORGOT_CLIENT,
         PROVIDER_CLIENT,
+        PROVIDER_REFUSALS,
         SIGN_UP_CODES,
         RESET_CODES,
         ADDRESS_CODES,

@@ -38,7 +38,7 @@ class Metrics:
         self._let_in = self._requests.labels("GET", "/v1/verify", "2xx")
         self._log_ins = Counter(
             "vestibule_log_ins",
-            "Log-ins with a password, by what became of them.",
+            "Log-ins with a password or a provider, by what became of them.",
             ("outcome",),
             registry=self.registry,
         )

@@ -11,7 +11,6 @@ from vestibule.extension import current_vestibule
 from vestibule.federation import pending
 from vestibule.federation.pending import LIFETIME, Pending
 from vestibule.federation.signing_in import Begun, Returned
-from vestibule.kernel.errors import StateRefused
 
 _MOST = 4  # in one browser; whoever begins a fifth gives up the oldest
 
@@ -37,29 +36,30 @@ def remember(begun: Begun) -> None:
         return response
 
 
-def one(name: str) -> str | None:
-    """Return a parameter of the callback.
-
-    Raises:
-        StateRefused: it is there more than once, so nobody knows which one is meant.
-    """
-    found = request.args.getlist(name)
-    if len(found) > 1:
-        raise StateRefused
-    return found[0] if found else None
+def state() -> str:
+    """Return the state that came back; nothing, if it is there more than once."""
+    found = request.args.getlist("state")
+    return found[0] if len(found) == 1 else ""
 
 
 def returned() -> Returned:
-    """Return what the provider has to say by this browser.
+    """Return what the provider has to say by this browser."""
+    said = request.args
+    return Returned(code=said.get("code"), error=said.get("error"), issuer=said.get("iss"))
 
-    Raises:
-        StateRefused: it is said twice.
+
+def brought(state: str, *, surface: str) -> Pending | None:
+    """Return what this browser began under `state` at a surface.
+
+    Nothing, if anything is said twice: nobody knows which one is meant.
     """
-    return Returned(code=one("code"), error=one("error"), issuer=one("iss"))
+    if any(len(request.args.getlist(name)) > 1 for name in ("code", "error", "iss")):
+        return None
+    pending = _unsealed(state)
+    return pending if pending is not None and pending.surface == surface else None
 
 
-def brought(state: str) -> Pending | None:
-    """Return what this browser began under `state`."""
+def _unsealed(state: str) -> Pending | None:
     _, dot, written = request.cookies.get(_name(state), "").partition(".")
     if not dot:
         return None

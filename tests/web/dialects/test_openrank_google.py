@@ -257,6 +257,15 @@ async def test_what_was_begun_at_the_api_does_not_end_here(house: House) -> None
     assert await house.accounts() == 0
 
 
+async def test_what_was_begun_for_one_intent_does_not_end_at_the_way_back_of_the_other(
+    house: House,
+) -> None:
+    browser = house.browser()
+    brought = house.google.agree(await house.leave(browser, "signup"), **ANN)
+    assert led(await house.come_back(browser, "login", brought)) == failed("state_refused")
+    assert await house.accounts() == 0
+
+
 @pytest.mark.parametrize("intent", ["login", "signup"])
 async def test_whatever_goes_wrong_leads_to_the_page(house: House, intent: Intent) -> None:
     refusal = failed("state_refused")

@@ -12,7 +12,7 @@ from vestibule.kernel.settings.group import PREFIX, Group
 from vestibule.kernel.settings.values import CommaSeparated, PlainUrl, Problems, is_loopback
 
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-_LONGEST = 255  # characters
+_LONGEST, _LONGEST_NAME = 255, 40  # characters; a name has to fit into the audit log
 _OWN = frozenset({"google", "github", "demo"})
 NAMED = re.compile(
     f"{PREFIX}OIDC_([A-Z0-9_]+?)_(ISSUER|CLIENT_ID|CLIENT_SECRET|TRUST_EMAIL|TITLE|AUDIENCES)"
@@ -106,8 +106,11 @@ class Federation(Group):
 
     def _named_wrongly(self) -> Iterator[tuple[str, str]]:
         for name, each in self.oidc.items():
-            if name in _OWN or not _NAME.fullmatch(name):
-                yield "oidc", f"{name}: choose another name, of letters, digits and single _"
+            if name in _OWN or not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+                yield (
+                    "oidc",
+                    f"{name}: choose another name, of letters, digits and single _, at most 40",
+                )
             parts = urlsplit(each.issuer)
             if parts.scheme != "https" and not self.in_development:
                 yield "oidc", f"{name}: its issuer is http; production needs https"

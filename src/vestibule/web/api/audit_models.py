@@ -18,7 +18,7 @@ class HappenedAnswer(BaseModel):
     event: str = Field(description="What, such as `login.refused`; a name stays for ever.")
     session_id: str | None
     by_another: bool = Field(description="An administrator did it.")
-    about: str | None = Field(description="The role, or the id of the API key.")
+    about: str | None = Field(description="The role, the id of the API key, or the provider.")
     address: str | None = Field(
         description="From where, as far as the network tells; null where it was another."
     )

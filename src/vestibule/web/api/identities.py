@@ -4,15 +4,17 @@ from quart import Blueprint
 from quart_schema import tag, validate_request, validate_response
 
 from vestibule.extension import current_vestibule
-from vestibule.federation import identities, signing_in
+from vestibule.federation import handing_in, identities, signing_in
 from vestibule.web import destinations, identity, reading, returning
 from vestibule.web.access import requires
-from vestibule.web.api.oauth import SURFACE, callback_of, named
+from vestibule.web.api.oauth import SURFACE, callback_of, code_of, named
 from vestibule.web.api.oauth_models import (
+    CodeBody,
     IdentitiesAnswer,
     IdentityAnswer,
     LinkAnswer,
     LinkBody,
+    SignedBody,
 )
 
 blueprint = Blueprint("identities", __name__)
@@ -63,6 +65,46 @@ async def link(provider: str, data: LinkBody) -> LinkAnswer:
     )
     returning.remember(begun)
     return LinkAnswer(url=begun.url)
+
+
+@blueprint.post("/me/identities/<provider>/exchange")
+@tag(["Providers"])
+@requires(recent=True)
+@validate_request(CodeBody)
+async def link_by_code(provider: str, data: CodeBody) -> tuple[str, int]:
+    """Link an account elsewhere by a provider's code
+
+    For clients that ran the redirect themselves, with PKCE (S256).
+    """
+    await handing_in.link_by_code(
+        current_vestibule().means,
+        named(provider),
+        code_of(data),
+        issuer=data.iss,
+        caller=identity.caller(),
+        known=await identity.signed_in(),
+    )
+    return "", 204
+
+
+@blueprint.post("/me/identities/<provider>/id-token")
+@tag(["Providers"])
+@requires(recent=True)
+@validate_request(SignedBody)
+async def link_by_id_token(provider: str, data: SignedBody) -> tuple[str, int]:
+    """Link an account elsewhere by a provider's ID token
+
+    For native apps whose platform signs in by itself. Each works once, for this or for signing in.
+    """
+    await handing_in.link_by_id_token(
+        current_vestibule().means,
+        named(provider),
+        id_token=data.id_token,
+        nonce=data.nonce,
+        caller=identity.caller(),
+        known=await identity.signed_in(),
+    )
+    return "", 204
 
 
 @blueprint.delete("/me/identities/<provider>")

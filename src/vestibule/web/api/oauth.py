@@ -8,7 +8,7 @@ from quart_schema import tag, validate_querystring, validate_request, validate_r
 
 from vestibule.accounts.login import LoggedIn
 from vestibule.extension import current_vestibule
-from vestibule.federation import signing_in
+from vestibule.federation import handing_in, signing_in
 from vestibule.federation.choose import Providers
 from vestibule.federation.provider import Brought, Provider
 from vestibule.federation.signing_in import Begun
@@ -16,13 +16,13 @@ from vestibule.kernel.errors import (
     FieldError,
     InvalidFields,
     ProviderUnknown,
-    StateRefused,
     TryLater,
     VestibuleError,
 )
 from vestibule.web import destinations, identity, returning
 from vestibule.web.api.models import AccountAnswer, LoginAnswer, SessionAnswer, TokensAnswer
 from vestibule.web.api.oauth_models import (
+    CodeBody,
     ExchangeBody,
     IdTokenBody,
     ProviderAnswer,
@@ -79,9 +79,8 @@ async def callback(provider: str) -> ResponseReturnValue:
     Signs it in, or links what it brought, and sends it to the `next` of its beginning. What went
     wrong is told to programs here, and to people on a page without what stands in this URL.
     """
-    state = ""
+    state = returning.state()
     try:
-        state = returning.one("state") or ""
         where = await _come_back(named(provider), state)
     except TryLater:
         raise
@@ -104,17 +103,11 @@ async def exchange(provider: str, data: ExchangeBody) -> LoginAnswer:
 
     For clients that ran the redirect themselves, with PKCE (S256). Answers tokens, never a cookie.
     """
-    if data.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:
-        raise InvalidFields([_NOT_LISTED])
-    entered = await signing_in.exchange(
+    entered = await handing_in.exchange(
         current_vestibule().means,
         named(provider),
-        Brought(
-            code=data.code,
-            redirect_uri=data.redirect_uri,
-            verifier=data.code_verifier,
-            nonce=data.nonce,
-        ),
+        code_of(data),
+        issuer=data.iss,
         intent=data.intent,
         caller=identity.caller(),
     )
@@ -131,7 +124,7 @@ async def id_token(provider: str, data: IdTokenBody) -> LoginAnswer:
     For native apps whose platform signs in by itself. With the nonce that it was asked with; each
     works once, within ten minutes of its making. Answers tokens, never a cookie.
     """
-    entered = await signing_in.by_id_token(
+    entered = await handing_in.by_id_token(
         current_vestibule().means,
         named(provider),
         id_token=data.id_token,
@@ -140,6 +133,22 @@ async def id_token(provider: str, data: IdTokenBody) -> LoginAnswer:
         caller=identity.caller(),
     )
     return _answer(entered)
+
+
+def code_of(body: CodeBody) -> Brought:
+    """Return the code of a client that ran the redirect itself.
+
+    Raises:
+        InvalidFields: to a place that the settings do not list.
+    """
+    if body.redirect_uri not in current_vestibule().settings.oauth_redirect_uris:
+        raise InvalidFields([_NOT_LISTED])
+    return Brought(
+        code=body.code,
+        redirect_uri=body.redirect_uri,
+        verifier=body.code_verifier,
+        nonce=body.nonce,
+    )
 
 
 def named(provider: str) -> Provider:
@@ -166,9 +175,7 @@ def callback_of(provider: Provider) -> str:
 
 
 async def _come_back(provider: Provider, state: str) -> str:
-    pending = returning.brought(state) if state else None
-    if pending is None or pending.surface != SURFACE:
-        raise StateRefused
+    pending = returning.brought(state, surface=SURFACE)
     entered = await signing_in.come_back(
         current_vestibule().means,
         provider,
@@ -181,6 +188,7 @@ async def _come_back(provider: Provider, state: str) -> str:
     )
     if entered is not None:
         identity.sign_in(entered.opened)
+    assert pending is not None, "nothing else is finished"
     return pending.next
 
 

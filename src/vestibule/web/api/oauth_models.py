@@ -38,21 +38,36 @@ class StartQuery(BaseModel):
     login_hint: Typed | None = Field(None, description="Who is expected, if that is known.")
 
 
-class ExchangeBody(Body):
+class CodeBody(Body):
     """A code, and what it was asked for with."""
 
     code: Given
     code_verifier: Annotated[str, Field(pattern=r"^[A-Za-z0-9\-._~]{43,128}$")]
     redirect_uri: Given = Field(description="One of `VESTIBULE_OAUTH_REDIRECT_URIS`.")
     nonce: Given | None = Field(None, description="For every provider that has ID tokens.")
+    iss: Given | None = Field(
+        None,
+        description="What came with the code (RFC 9207). Send it wherever there is one: it is "
+        "needed where the provider announces it and there are several providers.",
+    )
+
+
+class ExchangeBody(CodeBody):
+    """A code, what it was asked for with, and what for."""
+
     intent: Intents = "either"
 
 
-class IdTokenBody(Body):
+class SignedBody(Body):
     """An ID token, and the nonce that it was asked for with."""
 
     id_token: Annotated[str, Field(min_length=1, max_length=16_384)]
     nonce: Given
+
+
+class IdTokenBody(SignedBody):
+    """An ID token, the nonce that it was asked for with, and what for."""
+
     intent: Intents = "either"
 
 

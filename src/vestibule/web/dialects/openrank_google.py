@@ -37,14 +37,13 @@ async def leave(intent: Intent) -> ResponseReturnValue:
 
 async def come_back(intent: Intent) -> ResponseReturnValue:
     """Take a browser back; whatever is wrong with what it brings, it is led to a page."""
-    state = ""
+    state = returning.state()
     try:
-        state = returning.one("state") or ""
         vestibule = current_vestibule()
         entered = await signing_in.come_back(
             vestibule.means,
             _google(),
-            returning.brought(state),
+            returning.brought(state, surface=cookie.NAME),
             state=state,
             returned=returning.returned(),
             redirect_uri=_callback(intent),
