@@ -179,7 +179,10 @@ def _verified(means: Means, token: str, surface: str | None) -> Claims | None:
     claims = cast(Claims | None, means.memory.tokens.get(token))
     if claims is None or claims.surface != surface:
         return None
-    return claims if means.clock.now() < claims.expires_at + LEEWAY else None
+    now, until = means.clock.now(), claims.honoured_until
+    if until is not None and now >= until:
+        return None  # its key is over by the clock, of which no word is sent
+    return claims if now < claims.expires_at + LEEWAY else None
 
 
 def _recalled(
