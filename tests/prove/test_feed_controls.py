@@ -73,6 +73,18 @@ CONTROLS = {
         "self._memory.hear(until=time.monotonic())",
         f"{_FEED}::test_a_beat_that_took_its_time_is_not_believed",
     ),
+    "a bulky profile of who is signed in": Control(
+        "accounts/presence.py",
+        "not loading.is_good(*facts) or _is_bulky(account):",
+        "not loading.is_good(*facts):",
+        "tests/feed/test_much_and_odd.py::test_a_bulky_profile_is_read_and_not_remembered",
+    ),
+    "a bulky profile of a key's owner": Control(
+        "accounts/presence.py",
+        "loading.is_good(*facts) and not _is_bulky(account):",
+        "loading.is_good(*facts):",
+        "tests/feed/test_much_and_odd.py::test_a_bulky_profile_is_read_and_not_remembered",
+    ),
     "the end of a key": Control(
         "accounts/presence.py",
         "if until is not None and now >= until:",
