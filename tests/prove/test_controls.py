@@ -364,12 +364,6 @@ CONTROLS = {
         "        pass\n",
         f"{_MANY}::test_many_that_log_in_at_once_open_no_more_than_there_may_be",
     ),
-    "half of the room, for those who log in beside": Control(
-        "sessions/room.py",
-        "sessions_per_account // 2",
-        "sessions_per_account",
-        f"{_MANY}::test_many_that_log_in_at_once_open_no_more_than_there_may_be",
-    ),
     "the session that is ended for another": Control(
         "sessions/room.py",
         "Session.seen_at.desc(), ",
