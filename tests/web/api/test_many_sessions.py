@@ -63,6 +63,8 @@ async def test_sessions_that_are_over_take_no_room(database_url: str, tmp_path: 
         assert (await left.post("/v1/logout")).status_code == 204
         devices = [remembered, await entered(world), await entered(world)]
         assert [await who(each) for each in devices] == [200] * FEW
+        told = select(Entry.id).where(Entry.event == "session.evicted")
+        assert await world.rows(told) == [], "nobody had to go"
 
 
 async def test_the_session_that_is_replaced_makes_the_room(
