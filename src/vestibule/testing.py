@@ -41,7 +41,7 @@ async def sign_in(
             address = names.address(email)
             account = await open_account(unit, unused, address=address, proved=verified)
         seen = account.password_hash
-        if seen is None or not await queries.enter(unit, account.id, seen=seen, fresh=None):
+        if seen is None or await queries.enter(unit, account.id, seen=seen, fresh=None) is None:
             raise ValueError(f"the account of {email} is shut")
         for role in roles:
             await grants.grant(unit, account.id, role)

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast  # Any: whatever the settings take
 from uuid import UUID
@@ -419,14 +419,52 @@ async def test_a_device_cookie_is_good_for_its_own_account_and_password_alone(
             assert (await at(world, bad).log_in(V)).status_code == 429, bad
         assert (await at(world, good).log_in(V)).status_code == 200
 
-        [(hashed,)] = await world.rows(select(Account.password_hash).where(Account.email_key == V))
-        await change_password(world, CHEAP.hash("another password of hers"))
+        was = select(Account.password_hash, Account.password_changed_at)
+        [(hashed, at_first)] = await world.rows(was.where(Account.email_key == V))
+        await change_password(world, CHEAP.hash("another password of hers"), datetime.now(UTC))
         assert (await at(world, good).log_in(V, "another password of hers")).status_code == 429
-        await change_password(world, hashed)
+        await change_password(world, hashed, at_first)
         assert (await at(world, good).log_in(V)).status_code == 200
 
 
-async def change_password(world: House, hashed: str) -> None:
+async def change_password(world: House, hashed: str, changed_at: datetime) -> None:
+    changed = {"password_hash": hashed, "password_changed_at": changed_at}
+    async with world.vestibule.unit() as unit:
+        await unit.session.execute(update(Account).where(Account.email_key == V).values(changed))
+
+
+@pytest.mark.attack("A-052")
+async def test_every_change_of_the_password_makes_its_devices_strangers(opening: Opening) -> None:
+    async with opening(log_in_identifier="3/15m", log_in_device="10/1d") as world:
+        owner = await world.member(V)
+        before = owner.cookies[DEVICE]
+        assert (await owner.change_password()).status_code == 200
+        changed = owner.cookies[DEVICE]
+        await world.browser().forget(V)
+        token = (await world.mails(V))[-1].token
+        reset = await world.browser().reset("a third password of hers", token=token)
+        assert reset.status_code == 204
+        assert await guess(world.client(), 4) == [401] * 3 + [429]
+        for device, status in (before, 429), (changed, 429), (device_of(reset), 200):
+            answer = await at(world, device).log_in(V, "a third password of hers")
+            assert answer.status_code == status
+
+
+async def test_a_hash_made_anew_makes_no_device_a_stranger(opening: Opening) -> None:
+    async with opening(log_in_identifier="3/15m", log_in_device="10/1d") as world:
+        phone = (await world.member(V)).cookies[DEVICE]
+        stronger = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1)
+        await replace_hash(world, stronger.hash(PASSWORD))
+        laptop = world.browser()
+        assert (await laptop.log_in(V)).status_code == 200
+        [(now,)] = await world.rows(select(Account.password_hash).where(Account.email_key == V))
+        assert not CHEAP.check_needs_rehash(now), "it was made anew"
+        assert await guess(world.client(), 4) == [401] * 3 + [429]
+        for device in phone, laptop.cookies[DEVICE]:
+            assert (await at(world, device).log_in(V)).status_code == 200
+
+
+async def replace_hash(world: House, hashed: str) -> None:
     async with world.vestibule.unit() as unit:
         await unit.session.execute(
             update(Account).where(Account.email_key == V).values(password_hash=hashed)

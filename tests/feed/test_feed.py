@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from tests.feed.conftest import A_SECOND, Two, elsewhere, kill_feeds, listening
+from tests.pgbouncer import pgbouncer
 from tests.postgres import Server
 from tests.test_cli import Shell
 from tests.world import PASSWORD, Client, World
@@ -126,6 +127,39 @@ async def test_a_key_that_is_retired_here_is_refused_there_within_a_second(two: 
 
 
 @pytest.mark.attack("A-095")
+async def test_a_key_that_the_command_line_retires_is_refused_by_every_server_at_once(
+    two: Two, postgres_url: str, tmp_path: Path
+) -> None:
+    ada = await two.here.member()
+    bearers = [await program(ada, two.here), await program(ada, two.there)]
+    for bearer in bearers:
+        assert await who(bearer) == await who(bearer) == 200
+    shell = Shell(VESTIBULE_DATABASE_URL=postgres_url, VESTIBULE_DATA_DIR=f"{tmp_path}/data")
+    await asyncio.to_thread(shell.works, "keys", "retire", await active_key(two.here))
+    await asyncio.sleep(A_SECOND)
+    for bearer in bearers:
+        assert [await who(bearer), (await bearer.get("/v1/verify")).status_code] == [401, 401]
+    assert await who(await program(ada, two.there)) == 200
+
+
+@pytest.mark.attack("A-095")
+async def test_a_key_that_ends_by_the_clock_ends_what_is_remembered_of_its_tokens(
+    two: Two, postgres_url: str, tmp_path: Path
+) -> None:
+    """Whoever rotated it knew shorter tokens than those that it signed."""
+    bearer = await program(await two.here.member(), two.there)
+    async with World.running(
+        postgres_url, tmp_path, access_lifetime=timedelta(seconds=60)
+    ) as shorter:
+        await shorter.vestibule.run(keys.rotate)
+    await asyncio.sleep(A_SECOND)
+    assert await who(bearer) == await who(bearer) == 200
+    two.there.clock.move(timedelta(minutes=3))
+    assert await who(bearer) == 401
+    assert (await bearer.get("/v1/verify")).status_code == 401
+
+
+@pytest.mark.attack("A-095")
 async def test_on_sqlite_a_retired_keys_tokens_are_refused_at_once(
     sqlite_url: str, tmp_path: Path
 ) -> None:
@@ -194,6 +228,20 @@ async def test_a_feed_of_another_database_is_not_believed(
         assert not there.vestibule.means.memory.is_trusted
         assert (await ada.post("/v1/logout")).status_code == 204
         assert await who(copied) == 401, "the database is asked"
+
+
+async def test_a_feed_through_a_pooler_is_not_believed_and_the_log_says_why(
+    postgres: Server, postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = postgres_url.split("/")[3].partition("?")[0]
+    with pgbouncer(postgres) as folder:
+        pooled = f"postgresql://postgres@/{name}?host={folder}&port=6432"
+        async with World.running(postgres_url, tmp_path, feed_url=pooled) as world:
+            async with asyncio.timeout(20):
+                while "no changes are heard of" not in caplog.text:
+                    await asyncio.sleep(0.01)
+            assert not world.vestibule.means.memory.is_trusted
+    assert "each is asked for: Pooled" in caplog.text
 
 
 async def test_what_was_not_heard_is_forgotten_when_the_feed_is_back(two: Two) -> None:

@@ -155,6 +155,27 @@ async def test_what_a_host_does_to_its_copy_is_its_own(postgres_url: str, tmp_pa
         assert [(await ada.get("/theme")).text for _ in range(2)] == ["dark"] * 2
 
 
+@pytest.mark.parametrize("signs, remembered", [(100, True), (6000, False)])
+async def test_a_bulky_profile_is_read_and_not_remembered(
+    postgres_url: str, tmp_path: Path, signs: int, *, remembered: bool
+) -> None:
+    async with World.running(postgres_url, tmp_path, scopes="notes=user") as world:
+        await listening(world)
+        ada = await world.member()
+        made = await ada.post("/v1/me/api-keys", json={"name": "ci", "scopes": ["notes"]})
+        program = world.client(**{"X-API-Key": made.json()["key"]})
+        profile = {"note": "x" * signs}
+        assert (await ada.patch("/v1/me", json={"profile": profile})).status_code == 200
+        await asyncio.sleep(A_SECOND)
+        memory, owner = world.vestibule.means.memory, await account_of(world)
+        for client in ada, program:
+            memory.forget_everything()
+            for _ in range(2):
+                assert (await client.get("/v1/me")).json()["profile"] == profile
+                assert (await client.get("/v1/verify")).status_code == 200
+            assert (memory.accounts.get(owner) is not None) is remembered
+
+
 ODD: dict[str, Callable[[bytes], tuple[bytes, bytes]]] = {
     "a blank before =": lambda secret: (b"localhost", b"vestibule =x; vestibule=" + secret),
     "no =": lambda secret: (b"localhost", b"vestibule; vestibule=" + secret),

@@ -27,6 +27,8 @@ class Control:
     test: str
 
 
+_MANY = "tests/web/api/test_many_sessions.py"
+
 CONTROLS = {
     "the decoy": Control(
         "kernel/passwords.py",
@@ -291,7 +293,7 @@ CONTROLS = {
     ),
     "the password a device was known for": Control(
         "accounts/devices.py",
-        "current = content[_ID:] == _fingerprint(account.password_hash)",
+        "current = content[_ID:] == _password_of(account)",
         "current = True",
         "tests/attacks/test_limits.py::test_a_device_cookie_is_good_for_its_own_account_and_password_alone",
     ),
@@ -344,11 +346,35 @@ CONTROLS = {
         "return found if",
         "tests/attacks/test_limits.py::test_a_subscribers_ipv6_addresses_are_one",
     ),
+    "devices known beyond a hash made anew": Control(
+        "accounts/devices.py",
+        "changed = account.password_changed_at",
+        "return (account.password_hash or '').encode()",
+        "tests/attacks/test_limits.py::test_a_hash_made_anew_makes_no_device_a_stranger",
+    ),
     "the device's count over log-ins": Control(
         "accounts/login.py",
-        "password_hash=fresh or seen, device=device)",
-        "password_hash=fresh or seen)",
+        "devices.leave(unit, account, device=device)",
+        "devices.leave(unit, account)",
         "tests/attacks/test_limits.py::test_a_log_in_keeps_the_devices_own_count",
+    ),
+    "room for one more session": Control(
+        "sessions/store.py",
+        "        await room.make(unit, account_id)\n",
+        "        pass\n",
+        f"{_MANY}::test_many_that_log_in_at_once_open_no_more_than_there_may_be",
+    ),
+    "the session that is ended for another": Control(
+        "sessions/room.py",
+        "Session.seen_at.desc(), ",
+        "",
+        f"{_MANY}::test_one_too_many_ends_the_one_that_was_unused_for_longest",
+    ),
+    "sessions that take no room": Control(
+        "sessions/room.py",
+        "        Session.idle_until > unit.now, Session.expires_at > unit.now\n",
+        "",
+        f"{_MANY}::test_sessions_that_are_over_take_no_room",
     ),
     "spans from the first count": Control(
         "throttle/in_database.py",

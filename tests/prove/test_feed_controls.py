@@ -32,7 +32,7 @@ CONTROLS = {
         _ENDS,
     ),
     "the word of an ended session": Control(
-        "sessions/store.py", "        unit.forget(Fact.SESSION, each)\n", "        pass\n", _ENDS
+        "sessions/rows.py", "        unit.forget(Fact.SESSION, each)\n", "        pass\n", _ENDS
     ),
     "the word of a changed account": Control(
         "accounts/profile.py",
@@ -73,11 +73,29 @@ CONTROLS = {
         "self._memory.hear(until=time.monotonic())",
         f"{_FEED}::test_a_beat_that_took_its_time_is_not_believed",
     ),
+    "a bulky profile of who is signed in": Control(
+        "accounts/presence.py",
+        "not loading.is_good(*facts) or _is_bulky(account):",
+        "not loading.is_good(*facts):",
+        "tests/feed/test_much_and_odd.py::test_a_bulky_profile_is_read_and_not_remembered",
+    ),
+    "a bulky profile of a key's owner": Control(
+        "accounts/presence.py",
+        "loading.is_good(*facts) and not _is_bulky(account):",
+        "loading.is_good(*facts):",
+        "tests/feed/test_much_and_odd.py::test_a_bulky_profile_is_read_and_not_remembered",
+    ),
+    "the end of a key": Control(
+        "accounts/presence.py",
+        "if until is not None and now >= until:",
+        "if False:",
+        f"{_FEED}::test_a_key_that_ends_by_the_clock_ends_what_is_remembered_of_its_tokens",
+    ),
     "a connection without a pooler": Control(
         "sessions/feed.py",
         "                raise Pooled\n",
         "                pass\n",
-        "tests/test_doctor.py::test_a_feed_that_brings_nothing_is_told",
+        f"{_FEED}::test_a_feed_through_a_pooler_is_not_believed_and_the_log_says_why",
     ),
     "what was said while nobody listened": Control(
         "sessions/feed.py",

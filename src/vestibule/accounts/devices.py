@@ -5,7 +5,6 @@ owner is never locked out (OWASP, "device cookies"). What is left is sealed, and
 a change of the password that it was given for.
 """
 
-from hashlib import sha256
 from uuid import UUID
 
 from vestibule.accounts.models import Account
@@ -16,14 +15,14 @@ from vestibule.kernel.unit import Unit
 _SEAL, _ID = "device", 16
 
 
-def leave(unit: Unit, account_id: UUID, *, password_hash: str, device: UUID | None = None) -> str:
+def leave(unit: Unit, account: Account, *, device: UUID | None = None) -> str:
     """Return what proves from now on that the account was signed in on this device.
 
     Args:
         device: the id that it had already.
     """
-    content = (device or uuid7()).bytes + _fingerprint(password_hash)
-    return unit.seals.seal(_SEAL, content, row=account_id.bytes).hex()
+    content = (device or uuid7()).bytes + _password_of(account)
+    return unit.seals.seal(_SEAL, content, row=account.id.bytes).hex()
 
 
 def recognise(unit: Unit, account: Account | None, left: str | None) -> UUID | None:
@@ -34,9 +33,12 @@ def recognise(unit: Unit, account: Account | None, left: str | None) -> UUID | N
         content = unit.seals.open(_SEAL, bytes.fromhex(left), row=account.id.bytes)
     except (ValueError, Unsealable):
         return None
-    current = content[_ID:] == _fingerprint(account.password_hash)
+    current = content[_ID:] == _password_of(account)
     return UUID(bytes=content[:_ID]) if current else None
 
 
-def _fingerprint(password_hash: str) -> bytes:
-    return sha256(password_hash.encode()).digest()
+def _password_of(account: Account) -> bytes:
+    """Tell one password of an account from the next: by when it was set, not by its hash, which a
+    log-in may make anew. Who moved in has one that was set before."""
+    changed = account.password_changed_at
+    return b"" if changed is None else changed.isoformat().encode()

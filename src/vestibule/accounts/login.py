@@ -153,18 +153,21 @@ async def enter(
     """Open the session, unless the account is not as it was seen, and note the log-in."""
     if seen is None:  # an account without a password has another way in
         return None
-    if not await queries.enter(unit, account.id, seen=seen, fresh=fresh):
+    held = await queries.enter(unit, account.id, seen=seen, fresh=fresh)
+    if held is None:
         return None
     if fresh is not None:
         unit.forget(Fact.ACCOUNT, account.id)  # whoever changes the password compares the hash
         await log.record(unit, Event.PASSWORD_REHASHED, account_id=account.id)
-    opened = await store.open_for(unit, account.id, remember=remember, kind=kind, terms=terms)
     if instead_of is not None:
         await replace(unit, instead_of)
+    opened = await store.open_for(
+        unit, account.id, remember=remember, kind=kind, terms=terms, held=held
+    )
     await log.record(
         unit, Event.LOGIN_SUCCEEDED, account_id=account.id, session_id=opened.session.id
     )
-    left = devices.leave(unit, account.id, password_hash=fresh or seen, device=device)
+    left = devices.leave(unit, account, device=device)
     if terms is not None or kind == Kind.COOKIE:
         return LoggedIn(account, opened, left)
     tokens = await credentials.hand_out(unit, account, opened.session)

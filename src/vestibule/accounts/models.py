@@ -92,15 +92,17 @@ class Account(Base):
         """
         return tuple(sorted(filter(is_role, (self.granted or "").split(BETWEEN))))
 
-    def copy(self, *, roles: bool = True) -> "Account":
+    def copy(self, *, roles: bool = True, own: bool = True) -> "Account":
         """Return one that may be changed: what a process remembers is shared between requests.
 
         Args:
             roles: with what was granted; not for who comes in its name and not as itself.
+            own: with a profile of its own; else it is the same one, and nobody may change it.
         """
         columns = [each for each in Account.__table__.columns if each.computed is None]
         made = Account(**{each.name: getattr(self, each.name) for each in columns})
-        made.profile = deepcopy(self.profile)
+        if own:
+            made.profile = deepcopy(self.profile)
         set_committed_value(made, "granted", self.granted if roles else None)
         return made
 

@@ -63,7 +63,7 @@ async def change_password(unit: Unit, *, caller: SignedIn, current: str, new: st
         unit, Event.PASSWORD_CHANGED, account_id=account.id, session_id=opened.session.id
     )
     await tell_owner(unit, changed)
-    left = devices.leave(unit, account.id, password_hash=fresh)
+    left = devices.leave(unit, changed)
     if kind == Kind.COOKIE:
         return LoggedIn(changed, opened, left)
     tokens = await credentials.hand_out(unit, changed, opened.session)

@@ -3,6 +3,7 @@
 What is remembered is shared between requests; nobody changes it. On SQLite nothing is.
 """
 
+import json
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -22,6 +23,8 @@ from vestibule.sessions import store
 from vestibule.sessions.models import NATIVE, Session
 from vestibule.tokens.access import Claims
 from vestibule.tokens.checks import LEEWAY
+
+_BULKY = 4096  # characters of a profile's JSON: with more of it an account is read each time
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ async def by_api_key(means: Means, sent: str) -> Program | None:
             return None
         key, account = found
         facts = (Fact.API_KEY, key.id), (Fact.ACCOUNT, account.id)
-        if means.memory.is_trusted and loading.is_good(*facts):
+        if means.memory.is_trusted and loading.is_good(*facts) and not _is_bulky(account):
             means.memory.api_keys.put(key.id, key)
             means.memory.accounts.put(account.id, account)
             means.memory.credentials.put(digest, key.id)
@@ -179,7 +182,10 @@ def _verified(means: Means, token: str, surface: str | None) -> Claims | None:
     claims = cast(Claims | None, means.memory.tokens.get(token))
     if claims is None or claims.surface != surface:
         return None
-    return claims if means.clock.now() < claims.expires_at + LEEWAY else None
+    now, until = means.clock.now(), claims.honoured_until
+    if until is not None and now >= until:
+        return None  # its key is over by the clock, of which no word is sent
+    return claims if now < claims.expires_at + LEEWAY else None
 
 
 def _recalled(
@@ -206,8 +212,13 @@ def _remember(means: Means, found: SignedIn, loading: Loading) -> bool:
     """Keep what was read of an active account and a live session, unless it changed meanwhile."""
     session, account = found.session, found.account
     facts = (Fact.SESSION, session.id), (Fact.ACCOUNT, account.id)
-    if not means.memory.is_trusted or not loading.is_good(*facts):
+    if not means.memory.is_trusted or not loading.is_good(*facts) or _is_bulky(account):
         return False
     means.memory.sessions.put(session.id, session)
     means.memory.accounts.put(account.id, account)
     return True
+
+
+def _is_bulky(account: Account) -> bool:
+    """Tell whether what a host or an older system keeps of an account would fill the memory."""
+    return len(json.dumps(account.profile)) > _BULKY

@@ -86,7 +86,7 @@ def at_work(means: Means, key: ApiKey, account: Account) -> Program | None:
     keys.touch(means, key)
     given = scopes.given_by(account.roles, means.settings.scopes)
     # Whoever looks at roles alone must not take a key for all that its owner is.
-    return Program(account.copy(roles=False), key, given.intersection(key.scopes))
+    return Program(account.copy(roles=False, own=False), key, given.intersection(key.scopes))
 
 
 def _not_yours(may: Collection[str]) -> FieldError:

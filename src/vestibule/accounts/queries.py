@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
@@ -110,7 +110,7 @@ async def by_claims(unit: Unit, claims: Claims) -> SignedIn:
     return SignedIn(account=found[1], session=found[0])
 
 
-async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -> bool:
+async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -> int | None:
     """Note a log-in, unless the account is no longer active or has another password than `seen`.
 
     What was checked was read before a pause: this checks it again, and holds the account until the
@@ -118,9 +118,14 @@ async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -
 
     Args:
         fresh: the same password hashed anew, to be kept from now on.
+
+    Returns:
+        How many sessions it has that nobody ended, without those that are being opened now; None:
+        it is not as it was seen.
     """
     was = {"account": account_id, "seen": seen, "now": unit.now, "kept": fresh or seen}
-    return await unit.session.scalar(_ENTERING, was) is not None
+    held: int | None = await unit.session.scalar(_ENTERING, was)
+    return held
 
 
 # Made once: making a statement costs more than the database takes to run it.
@@ -144,6 +149,9 @@ _BY_SESSION = (
     .where(Account.state == "active")
     .add_columns(Account)
 )
+_HELD = select(func.count()).where(
+    Session.account_id == bindparam("account"), Session.ended_at.is_(None)
+)
 _ENTERING = (
     update(Account)
     .where(
@@ -152,6 +160,6 @@ _ENTERING = (
         Account.password_hash == bindparam("seen"),
     )
     .values(last_login_at=bindparam("now"), password_hash=bindparam("kept"))
-    .returning(Account.id)
+    .returning(_HELD.scalar_subquery())
     .execution_options(synchronize_session=False)
 )

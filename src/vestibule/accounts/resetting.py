@@ -179,7 +179,7 @@ async def _reset(unit: Unit, challenge: Challenge, password: str) -> Reset:
         await log.record(unit, Event.ADDRESS_PROVED, account_id=account.id)
     await log.record(unit, Event.PASSWORD_RESET, account_id=account.id)
     await passwords.tell_owner(unit, changed)
-    return Reset(changed, devices.leave(unit, account.id, password_hash=fresh))
+    return Reset(changed, devices.leave(unit, changed))
 
 
 async def _refuse(unit: Unit, address: str | None, why: Why = Why.UNKNOWN) -> NoReturn:

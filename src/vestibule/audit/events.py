@@ -41,6 +41,7 @@ class Event(StrEnum):
     TOKEN_REPLAYED = "token.replayed"
     SESSION_ENDED = "session.ended"
     SESSIONS_ENDED = "sessions.ended"
+    SESSION_EVICTED = "session.evicted"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     AUDIT_RETENTION_CHANGED = "audit.retention_changed"

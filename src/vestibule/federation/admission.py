@@ -70,11 +70,11 @@ async def enter(
             await _refuse(unit, person, provider)
         account = await _opened(unit, person, address, provider)
     account = await _fill(unit, account, person)
+    if instead_of is not None:
+        await login.replace(unit, instead_of)
     opened = await store.open_for(
         unit, account.id, remember=remember, kind=kind, amr=AMR, terms=terms
     )
-    if instead_of is not None:
-        await login.replace(unit, instead_of)
     await log.record(
         unit,
         Event.LOGIN_SUCCEEDED,

@@ -66,6 +66,7 @@ class Signals:
         self.login_refused = Signal("Somebody did not get in; `account_id` where it is known.")
         self.session_ended = Signal("One session ended: a log-out, here or from elsewhere.")
         self.sessions_ended = Signal("All sessions of an account ended, or all but one.")
+        self.session_evicted = Signal("One ended to make room: the account had too many.")
         self._sender = sender
         self._under_way: set[asyncio.Task[None]] = set()
 

@@ -12,7 +12,7 @@ from secrets import token_bytes
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, case, literal, or_, select, update
+from sqlalchemy import Table, bindparam, case, literal, or_, select, update
 
 from vestibule.audit import log
 from vestibule.audit.events import Event
@@ -21,10 +21,10 @@ from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import SessionUnknown
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.means import Means
-from vestibule.kernel.memory import Fact
 from vestibule.kernel.opaque import Purpose
 from vestibule.kernel.removal import remove
 from vestibule.kernel.unit import Unit
+from vestibule.sessions import room, rows
 from vestibule.sessions.models import NATIVE, Kind, Session
 from vestibule.sessions.terms import Terms, spans
 
@@ -49,12 +49,18 @@ async def open_for(
     kind: Kind = Kind.COOKIE,
     amr: str = "pwd",
     terms: Terms | None = None,
+    held: int | None = None,
 ) -> Opened:
     """Open a session for an account that the caller's unit holds: see `queries.enter`.
 
+    Where it would have too many, those end that were unused for longest.
+
     Args:
         terms: of another surface, in place of the API's, `kind` included.
+        held: how many it has, as far as the caller saw when it took hold of the account.
     """
+    if held is None or not room.is_plenty(unit.settings, held):
+        await room.make(unit, account_id)
     if terms is None:
         idle, lifetime = spans(unit.settings, kind, remember=remember)
     else:
@@ -170,7 +176,7 @@ async def _used(unit: Unit, account_id: UUID) -> Sequence[UUID]:
     if not touched:
         return ()
     resting = (
-        _theirs(account_id).where(Session.idle_until <= unit.now).with_only_columns(Session.id)
+        rows.theirs(account_id).where(Session.idle_until <= unit.now).with_only_columns(Session.id)
     )
     return [each for each in (await unit.session.scalars(resting)).all() if each in touched]
 
@@ -181,7 +187,7 @@ async def end(unit: Unit, account_id: UUID, session_id: UUID, *, reason: str) ->
     Raises:
         SessionUnknown: it is not theirs, or has ended already.
     """
-    if not await _end(unit, _theirs(account_id).where(Session.id == session_id), reason):
+    if not await rows.end(unit, rows.theirs(account_id).where(Session.id == session_id), reason):
         raise SessionUnknown
     await log.record(unit, Event.SESSION_ENDED, account_id=account_id, session_id=session_id)
 
@@ -206,12 +212,12 @@ async def end_all(
     Returns:
         How many ended.
     """
-    theirs = _theirs(account_id)
+    theirs = rows.theirs(account_id)
     if opened_by is not None:
         theirs = theirs.where(Session.created_at <= opened_by)
     if but is not None:
         theirs = theirs.where(Session.id != but)
-    ended = len(await _end(unit, theirs, reason))
+    ended = len(await rows.end(unit, theirs, reason))
     await log.record(unit, Event.SESSIONS_ENDED, account_id=account_id, actor_id=by)
     return ended
 
@@ -228,23 +234,3 @@ async def prune(unit: Unit, *, most: int) -> int:
     return ended + await remove(
         unit, Session, Session.expires_at, not_ended, until=until, most=most - ended
     )
-
-
-def _theirs(account_id: UUID) -> Select[UUID]:
-    return select(Session.id).where(Session.account_id == account_id, Session.ended_at.is_(None))
-
-
-async def _end(unit: Unit, rows: Select[UUID], reason: str) -> Sequence[UUID]:
-    """End sessions, locked in the order of ids, as whoever touches many of them does."""
-    locked = rows.order_by(Session.id).with_for_update()
-    ended = await unit.session.scalars(
-        update(Session)
-        .where(Session.id.in_(locked))
-        .values(ended_at=unit.now, end_reason=reason)
-        .returning(Session.id)
-        .execution_options(synchronize_session=False)
-    )
-    found = ended.all()
-    for each in found:
-        unit.forget(Fact.SESSION, each)
-    return found

@@ -38,6 +38,7 @@ class Claims:
     session_id: UUID
     expires_at: datetime
     kid: str
+    honoured_until: datetime | None = None  # what that key signed; None: for the time being
     surface: str | None = None  # whose token it is; None: the API's own
     use: str | None = None  # what it is for, where a surface has several kinds
 
@@ -116,6 +117,7 @@ def verify(
         session_id=UUID(said["sid"]),
         expires_at=checks.moment(said["exp"]),
         kid=verifier.kid,
+        honoured_until=verifier.until,
         surface=surface,
         use=said.get("type"),
     )

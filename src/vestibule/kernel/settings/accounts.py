@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from vestibule.kernel import limits, scopes
@@ -78,6 +78,12 @@ class Accounts(Group):
 
     remember_lifetime: Span = timedelta(days=90)
     """As `SESSION_LIFETIME`, for log-ins that ask to be remembered."""
+
+    sessions_per_account: int = Field(default=100, ge=1)
+    """How many devices an account is signed in on at once, browsers and clients with tokens taken
+    together. A further log-in ends the session that was unused for longest, and the audit log tells
+    it (`session.evicted`). More of them let whoever knows a password open more; fewer sign people
+    out who have many devices, or whose programs log in again and again."""
 
     recent_authentication: Span = timedelta(minutes=10)
     """How long after a log-in, or after saying once more who they are, people may do what changes
