@@ -99,6 +99,17 @@ async def test_a_hash_made_anew_against_a_reset_never_brings_the_old_password_ba
     assert odds.were_even, "one side always won: nothing was raced"
 
 
+async def test_of_many_who_have_a_hash_made_anew_at_once_none_is_sent_away(world: World) -> None:
+    await world.member()
+    for number in range(5):
+        async with world.vestibule.unit() as unit:
+            stale = STALE.hash(f"the old one, {number}")
+            await unit.session.execute(update(Account).values(password_hash=stale))
+        tabs = [world.browser().log_in(ADA, f"the old one, {number}") for _ in range(8)]
+        answers = await asyncio.gather(*tabs)
+        assert [each.status_code for each in answers] == [200] * 8
+
+
 async def test_a_log_in_against_a_change_leaves_the_callers_session_alone(
     world: World, rounds: int
 ) -> None:

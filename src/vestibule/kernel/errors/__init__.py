@@ -19,6 +19,7 @@
     │   ├── TooManyAttempts
     │   ├── Busy
     │   └── DatabaseUnavailable
+    │       └── Overtaken
     ├── UsernameTaken
     ├── AddressTaken
     ├── NotSignedIn
@@ -63,6 +64,7 @@ from vestibule.kernel.errors.admission import (
     NoCodeByLetter,
     NotOneself,
     NotSignedIn,
+    Overtaken,
     ProofRefused,
     ReauthenticationRequired,
     RoleRequired,
@@ -139,6 +141,7 @@ __all__ = (
     "NoCodeByLetter",
     "NotOneself",
     "NotSignedIn",
+    "Overtaken",
     "ProofRefused",
     "ProviderFailed",
     "ProviderRefused",

@@ -69,6 +69,13 @@ class DatabaseUnavailable(TryLater):
         self.undone = undone
 
 
+class Overtaken(DatabaseUnavailable):
+    """Somebody else changed what this was about to change. Nothing was written; look again."""
+
+    def __init__(self) -> None:
+        super().__init__(1, undone=True)
+
+
 class NotSignedIn(VestibuleError):
     """No credential came along, or one that is unknown, ended or expired."""
 
