@@ -77,11 +77,11 @@ _STEPS = {
         FROM accounts WHERE external_id::int % 5 = 0
     """,
     "letters": f"""
-        INSERT INTO letters (id, kind, account_id, recipient, state, attempts, next_try_at,
-            expires_at, created_at, sent_at)
+        INSERT INTO letters (id, kind, account_id, recipient, recipient_key, state, attempts,
+            next_try_at, expires_at, created_at, sent_at)
         SELECT {_id("created_at", "'letter' || external_id")}, 'already_registered', id, email,
-            CASE WHEN external_id::int % 500 = 0 THEN 'failed' ELSE 'sent' END, 1, created_at,
-            now() + interval '1 day', created_at, created_at
+            email_key, CASE WHEN external_id::int % 500 = 0 THEN 'failed' ELSE 'sent' END, 1,
+            created_at, now() + interval '1 day', created_at, created_at
         FROM accounts WHERE external_id::int % 5 = 0
     """,
     "audit_entries": f"""
