@@ -22,6 +22,13 @@ _OUT = f"{_MOVING}::test_what_was_written_out_moves_in_elsewhere"
 _COMES = f"{_MOVING}::test_people_come_from_a_database_with_roles_and_log_in_as_before"
 
 CONTROLS = {
+    "once more, whose hash was made anew meanwhile": Control(
+        "accounts/login.py",
+        "        if entered is None and fresh is not None:",
+        "        if False:",
+        "tests/races/test_life.py"
+        "::test_of_many_who_have_a_hash_made_anew_at_once_none_is_sent_away",
+    ),
     "what a foreign hash may cost": Control(
         "kernel/foreign.py", "        if dear:\n", "        if False:\n", _NONE
     ),
