@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any  # Any: letters are JSON
+from typing import Any  # Any: letters and bodies are JSON
 
 import httpx
 import pytest
 
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import SECRET, Fleet
+from tests.processes import outside
 from tests.world import NEW_PASSWORD, PASSWORD
 from vestibule.kernel.limits import TABLE
 
@@ -24,7 +26,7 @@ class Person:
         self.fleet, self.email = fleet, f"{name}@example.org"
         self.cookies: dict[str, str] = {}
 
-    async def ask(self, method: str, path: str, **body: str) -> httpx.Response:
+    async def ask(self, method: str, path: str, **body: Any) -> httpx.Response:
         base_url = f"http://127.0.0.1:{self.fleet.ports[0]}"
         async with httpx.AsyncClient(base_url=base_url, timeout=20, cookies=self.cookies) as client:
             return await client.request(method, path, json=body or None, headers=SAME_SITE)
@@ -130,3 +132,47 @@ async def test_a_change_of_address_under_which_the_server_died_happened_whole_or
             assert undone.status_code == 200
             outcomes[f"{'answered' if answer else 'unheard'}, {email == new}"] += 1
     print(f"\n  {kills} kills during a change of address: {dict(outcomes)}")  # noqa: T201
+
+
+@pytest.mark.fault("F-03")
+@pytest.mark.parametrize("kills", [1, pytest.param(250, marks=AT_SIZE)])
+async def test_a_change_of_roles_under_which_the_server_died_happened_whole_or_not_at_all(
+    database_url: str, tmp_path: Path, kills: int
+) -> None:
+    outcomes: Counter[str] = Counter()
+    async with Fleet(tmp_path, 1, **off(database_url)) as fleet:
+        root, ada = Person(fleet, "root"), Person(fleet, "ada")
+        await root.join()
+        await ada.join()
+        await granted(root.email, "admin", database_url)
+        roles = f"/v1/admin/accounts/{(await ada.ask('GET', '/v1/me')).json()['id']}/roles"
+        had, told = ["user"], await newest(ada)
+        for _ in range(kills):
+            root.cookies = {"vestibule": (await root.log_in(PASSWORD)).cookies["vestibule"]}
+            wanted = ["user"] if "editor" in had else ["editor", "user"]
+            change = asyncio.create_task(root.ask("PUT", roles, roles=wanted))
+            answer = await killed(fleet, change)
+            has = (await ada.ask("GET", "/v1/me")).json()["roles"]
+            assert has in (had, wanted), answer
+            assert answer == 0 or has == wanted
+            before, told = told, await newest(ada)
+            assert (told != before) == (has != had)
+            had = has
+            outcomes[f"{'answered' if answer else 'unheard'}, {has == wanted}"] += 1
+    print(f"\n  {kills} kills during a change of roles: {dict(outcomes)}")  # noqa: T201
+
+
+async def granted(email: str, role: str, database_url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "vestibule", "accounts", "grant", email, role),
+        env=outside(VESTIBULE_SECRETS=SECRET, VESTIBULE_DATABASE_URL=database_url),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+
+
+async def newest(person: Person) -> tuple[str, str]:
+    """What the audit log tells somebody last of their own account."""
+    answer = await person.ask("GET", "/v1/me/audit?limit=1")
+    [entry] = answer.json()["entries"]
+    return entry["event"], entry["id"]

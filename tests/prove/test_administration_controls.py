@@ -170,9 +170,15 @@ CONTROLS = {
     ),
     "each account once in a search": Control(
         "accounts/directory.py",
-        "for row in rows if row.first]",
-        "for row in rows]",
+        "and_(~or_(*earlier), *_narrowing(state, role))",
+        "and_(true(), *_narrowing(state, role))",
         _SEARCH,
+    ),
+    "so many and no more": Control(
+        "accounts/directory.py",
+        "        if looked >= _LOOKED_AT:\n",
+        "        if False:\n",
+        f"{_ADMIN}test_a_page_looks_at_so_many_and_says_where_to_go_on",
     ),
 }
 

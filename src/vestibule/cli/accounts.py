@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from vestibule.accounts import breaches, directory, names, policy, queries, state
 from vestibule.accounts.challenges import Wanted
+from vestibule.accounts.directory import Place
 from vestibule.accounts.models import STATES, Account
 from vestibule.accounts.signup import open_account
 from vestibule.cli.running import Refused, in_words, with_vestibule
@@ -127,21 +128,21 @@ def list_accounts(state: str | None, limit: int, before: UUID | None) -> None:
     Example: vestibule accounts list --state disabled --limit 100
     """
 
-    async def flow(vestibule: Vestibule) -> Sequence[Account]:
+    async def flow(vestibule: Vestibule) -> directory.Page:
+        after = Place(before) if before is not None else None
         async with vestibule.unit(reading=True) as unit:
-            return await directory.page(unit, state=state, before=before, most=limit + 1)
+            return await directory.page(unit, state=state, after=after, limit=limit)
 
     found = with_vestibule(flow)
-    shown = found[:limit]
-    for account in shown:
+    for account in found.accounts:
         click.echo(
             f"{account.id}  {account.state:<8}  {account.created_at:%Y-%m-%d}  "
             f"{account.email or '-'}  {account.username or '-'}"
         )
-    if not shown:
+    if not found.accounts:
         click.echo("no accounts", err=True)
-    if len(found) > limit:
-        click.echo(f"There are more: --before {shown[-1].id}", err=True)
+    if found.next is not None:
+        click.echo(f"There are more: --before {found.next.account_id}", err=True)
 
 
 @accounts.command()

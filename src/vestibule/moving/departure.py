@@ -35,15 +35,15 @@ _FIELDS = (
 
 async def everybody(means: Means) -> AsyncIterator[dict[str, Any]]:  # Any: JSON
     """Yield each account, newest first; those that come meanwhile may be missing."""
-    before = None
+    after = None
     while True:
         async with opening(means, reading=True) as unit:
-            page = await directory.page(unit, before=before, most=_PAGE)
-        for account in page:
+            page = await directory.page(unit, after=after, limit=_PAGE)
+        for account in page.accounts:
             yield _written(account)
-        if len(page) < _PAGE:
+        after = page.next
+        if after is None:
             return
-        before = page[-1].id
 
 
 def private_file(path: Path) -> TextIO:

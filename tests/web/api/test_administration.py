@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from tests.attacks.looking import every_value
 from tests.web.api.test_closing import closed, erased, keep
 from tests.world import PASSWORD, Client, World
-from vestibule.accounts import administration, state
+from vestibule.accounts import administration, directory, state
 from vestibule.accounts.models import Account
 from vestibule.audit.log import Entry
 from vestibule.courier.models import Letter
@@ -159,6 +159,32 @@ async def test_a_search_finds_how_addresses_usernames_and_names_begin(world: Wor
     ]
     assert await found(root, query="an", state="disabled") == []
     assert await found(root, query="an", role="editor") == []
+
+
+@pytest.mark.parametrize("asked", [{"query": "person"}, {"role": "editor"}, {}])
+async def test_a_page_looks_at_so_many_and_says_where_to_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str]
+) -> None:
+    monkeypatch.setattr(directory, "_LOOKED_AT", 5)
+    root = await administrator(world)
+    for number in range(9):
+        await opened(root, username=f"person{number}", roles=["user", "editor"])
+    rare = f"person{8 if 'query' in asked else 0}"  # the last of either walk
+    [shut] = [
+        each
+        for each in (await root.get(ACCOUNTS, params={"query": rare})).json()["accounts"]
+        if each["username"] == rare
+    ]
+    await root.patch(f"{ACCOUNTS}/{shut['id']}", json={"state": "disabled"})
+    wanted = asked | {"state": "disabled"}
+    first = (await root.get(ACCOUNTS, params=wanted | {"limit": 1})).json()
+    if asked:  # else the walk is along the state
+        assert first["accounts"] == []
+        assert first["next"] is not None
+    for limit in (1, 3, 200):
+        assert await found(root, limit=limit, **wanted) == [rare]
+        everybody = await found(root, limit=limit, **asked)
+        assert len(everybody) == len(set(everybody)) >= 9
 
 
 @pytest.mark.attack("A-025")

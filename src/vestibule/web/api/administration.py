@@ -36,24 +36,25 @@ async def list_accounts(query_args: AccountsQuery) -> AccountsAnswer:
     """List accounts, or search them
 
     Newest first. With `query`: those whose address, username, given or family name begins so, in
-    the order of these. `next` is the cursor of the next page of the same list.
+    the order of these. `next` is the cursor of the next page of the same list; a page may hold
+    fewer than `limit`, or none, and still have one, where few are of the `state` and `role`.
     """
-    asked, most = query_args, query_args.limit + 1
+    asked = query_args
     place = _place(asked.cursor, searching=asked.query is not None)
-    narrowing = {"state": asked.state, "role": asked.role}
 
-    async def flow(unit: Unit) -> list[tuple[ManagedAccountAnswer, Place]]:
-        if asked.query is not None:
-            found = await directory.search(unit, asked.query, after=place, most=most, **narrowing)
-            return [(ManagedAccountAnswer.of(account), at) for account, at in found]
-        before = place.account_id if place else None
-        page = await directory.page(unit, before=before, most=most, **narrowing)
-        return [(ManagedAccountAnswer.of(account), Place(account.id)) for account in page]
+    async def flow(unit: Unit) -> AccountsAnswer:
+        page = await directory.page(
+            unit,
+            query=asked.query,
+            state=asked.state,
+            role=asked.role,
+            after=place,
+            limit=asked.limit,
+        )
+        answers = [ManagedAccountAnswer.of(account) for account in page.accounts]
+        return AccountsAnswer(accounts=answers, next=page.next.written() if page.next else None)
 
-    found = await current_vestibule().run(flow, reading=True)
-    shown = found[: asked.limit]
-    next_ = shown[-1][1].written() if len(found) > asked.limit else None
-    return AccountsAnswer(accounts=[answer for answer, _ in shown], next=next_)
+    return await current_vestibule().run(flow, reading=True)
 
 
 @blueprint.post("/accounts")

@@ -137,7 +137,8 @@ async def list_people() -> ResponseReturnValue:
     """List the accounts that were opened last; there are no pages."""
 
     async def flow(unit: Unit) -> list[dict[str, object]]:
-        return [tokens.shown(each) for each in await directory.page(unit, most=_MOST)]
+        page = await directory.page(unit, limit=_MOST)
+        return [tokens.shown(each) for each in page.accounts]
 
     return await current_vestibule().run(flow, reading=True)
 
