@@ -106,7 +106,7 @@ CONTROLS = {
     "what is read meanwhile": Control(
         "accounts/presence.py",
         "(Fact.ACCOUNT, account.id)\n"
-        "    if not means.memory.is_trusted or not loading.is_good(*facts):\n"
+        "    if not means.memory.is_trusted or not loading.is_good(*facts) or _is_bulky(account):\n"
         "        return False\n"
         "    means.memory.sessions",
         "(Fact.ACCOUNT, account.id)\n    means.memory.sessions",
@@ -138,7 +138,7 @@ CONTROLS = {
     ),
     "the time of a token that is remembered": Control(
         "accounts/presence.py",
-        "return claims if means.clock.now() < claims.expires_at + LEEWAY else None",
+        "return claims if now < claims.expires_at + LEEWAY else None",
         "return claims",
         _BY_THE_CLOCK,
     ),

@@ -161,7 +161,7 @@ CONTROLS = {
     ),
     "roles that are not the key's": Control(
         "accounts/programs.py",
-        "account.copy(roles=False)",
+        "account.copy(roles=False, own=False)",
         "account",
         _NOT_FOR_KEYS,
     ),

@@ -14,7 +14,7 @@ from vestibule.kernel.errors import (
     AddressNotProved,
     BadCredentials,
     Busy,
-    Overtaken,
+    DatabaseUnavailable,
     ProofRefused,
     SessionUnknown,
     TooManyAttempts,
@@ -66,7 +66,7 @@ async def log_in(
         AddressNotProved: only with `tell_unproved`.
         TooManyAttempts: too many wrong ones from this client address, or for this identifier.
         Busy: too many passwords wait to be hashed.
-        Overtaken: its hash was made anew meanwhile.
+        DatabaseUnavailable: its hash was made anew meanwhile; `running` looks again.
     """
     async with unit.glance() as glance:
         account = await queries.by_identifier(glance, identifier)
@@ -105,7 +105,7 @@ async def log_in(
             terms=terms,
         )
         if entered is None and fresh is not None:  # somebody else hashed it anew, or set another
-            raise Overtaken
+            raise DatabaseUnavailable(1, undone=True)
     if entered is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(
             unit,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 
 from vestibule.kernel import inserts
-from vestibule.kernel.errors import DatabaseUnavailable, Overtaken, Refusal
+from vestibule.kernel.errors import DatabaseUnavailable, Refusal
 from vestibule.kernel.means import NOBODY, Caller, Means
 from vestibule.kernel.memory import CHANNEL, Fact, Forgotten, words
 from vestibule.kernel.passing import is_passing, is_undone
@@ -157,10 +157,9 @@ async def opening(
                 await _finish(unit, reading=reading)
                 raise
             await _finish(unit, reading=reading)
-    except Overtaken:
-        raise
     except DatabaseUnavailable as error:
-        means.database.absence.tell(error)
+        if not error.undone:  # else it was told already, or nothing failed
+            means.database.absence.tell(error)
         raise
     except (DBAPIError, PoolTimeoutError, TimeoutError, ConnectionError) as error:
         # A statement that takes too long ends with a TimeoutError of the driver's, untranslated.

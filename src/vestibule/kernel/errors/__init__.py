@@ -19,7 +19,6 @@
     │   ├── TooManyAttempts
     │   ├── Busy
     │   └── DatabaseUnavailable
-    │       └── Overtaken
     ├── UsernameTaken
     ├── AddressTaken
     ├── NotSignedIn
@@ -64,7 +63,6 @@ from vestibule.kernel.errors.admission import (
     NoCodeByLetter,
     NotOneself,
     NotSignedIn,
-    Overtaken,
     ProofRefused,
     ReauthenticationRequired,
     RoleRequired,
@@ -141,7 +139,6 @@ __all__ = (
     "NoCodeByLetter",
     "NotOneself",
     "NotSignedIn",
-    "Overtaken",
     "ProofRefused",
     "ProviderFailed",
     "ProviderRefused",

@@ -59,7 +59,8 @@ class Busy(TryLater):
 class DatabaseUnavailable(TryLater):
     """The database does not answer, or has no connection to spare. Nothing was written.
 
-    `undone`: it took the transaction back by itself, and might well take it a second time.
+    `undone`: it took the transaction back by itself, or somebody else was faster with the same row;
+    it might well take it a second time.
     """
 
     code = "database_unavailable"
@@ -67,13 +68,6 @@ class DatabaseUnavailable(TryLater):
     def __init__(self, retry_after: int, *, undone: bool = False) -> None:
         super().__init__(retry_after)
         self.undone = undone
-
-
-class Overtaken(DatabaseUnavailable):
-    """Somebody else changed what this was about to change. Nothing was written; look again."""
-
-    def __init__(self) -> None:
-        super().__init__(1, undone=True)
 
 
 class NotSignedIn(VestibuleError):
