@@ -744,6 +744,7 @@ def test_keys_are_listed_rotated_and_retired(on_each: Shell) -> None:
     assert _keys(on_each)[first] == "retired"
     assert "No signing key" in on_each.fails("keys", "retire", first)
     assert "No signing key" in on_each.fails("keys", "retire", "x")
+    assert "No signing key" in on_each.fails("keys", "retire", "-Nx_"), "ids may begin so"
     on_each.works("keys", "retire", following)
     assert sorted(_keys(on_each).values()) == ["active", "next", "retired", "retired"]
     events = _events(on_each)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Integer, bindparam, func, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.errors import NotSignedIn, Why
 from vestibule.kernel.unit import Unit
-from vestibule.sessions import store
+from vestibule.sessions import room, store
 from vestibule.sessions.models import NATIVE, Kind, Session
 from vestibule.tokens import access, checks, keyring
 from vestibule.tokens.access import Claims
@@ -120,10 +120,11 @@ async def enter(unit: Unit, account_id: UUID, *, seen: str, fresh: str | None) -
         fresh: the same password hashed anew, to be kept from now on.
 
     Returns:
-        How many sessions it has that nobody ended, without those that are being opened now; None:
-        it is not as it was seen.
+        How many sessions it has that nobody ended, without those that are being opened now, up to
+        what is `room.plenty`; None: it is not as it was seen.
     """
     was = {"account": account_id, "seen": seen, "now": unit.now, "kept": fresh or seen}
+    was["plenty"] = room.plenty(unit.settings)
     held: int | None = await unit.session.scalar(_ENTERING, was)
     return held
 
@@ -149,8 +150,11 @@ _BY_SESSION = (
     .where(Account.state == "active")
     .add_columns(Account)
 )
-_HELD = select(func.count()).where(
-    Session.account_id == bindparam("account"), Session.ended_at.is_(None)
+_HELD = select(func.count()).select_from(
+    select(Session.id)
+    .where(Session.account_id == bindparam("account"), Session.ended_at.is_(None))
+    .limit(bindparam("plenty", type_=Integer))
+    .subquery()
 )
 _ENTERING = (
     update(Account)

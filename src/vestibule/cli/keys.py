@@ -46,7 +46,7 @@ def rotate() -> None:
     click.echo(f"{kid} signs from now on")
 
 
-@keys.command()
+@keys.command(context_settings={"ignore_unknown_options": True})  # ids may begin with a dash
 @click.argument("kid")
 def retire(kid: str) -> None:
     """Refuse from now on whatever a key signed, because somebody else may have it.

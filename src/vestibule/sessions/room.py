@@ -18,12 +18,12 @@ from vestibule.sessions.models import Session
 _MOST_AT_ONCE = 50  # where the bound was lowered, the next log-ins end the rest
 
 
-def is_plenty(settings: Settings, held: int) -> bool:
-    """Tell whether an account that was seen to have so many has room left in any case.
+def plenty(settings: Settings) -> int:
+    """Return how many an account may be seen to have and have room left in any case.
 
     Those that log in beside are not seen: half of the room is for them.
     """
-    return held < settings.sessions_per_account // 2
+    return settings.sessions_per_account // 2
 
 
 async def make(unit: Unit, account_id: UUID) -> None:

@@ -59,7 +59,7 @@ async def open_for(
         terms: of another surface, in place of the API's, `kind` included.
         held: how many it has, as far as the caller saw when it took hold of the account.
     """
-    if held is None or not room.is_plenty(unit.settings, held):
+    if held is None or held >= room.plenty(unit.settings):
         await room.make(unit, account_id)
     if terms is None:
         idle, lifetime = spans(unit.settings, kind, remember=remember)

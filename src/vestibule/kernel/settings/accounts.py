@@ -79,7 +79,7 @@ class Accounts(Group):
     remember_lifetime: Span = timedelta(days=90)
     """As `SESSION_LIFETIME`, for log-ins that ask to be remembered."""
 
-    sessions_per_account: int = Field(default=100, ge=1)
+    sessions_per_account: int = Field(default=10_000, ge=1)
     """How many devices an account is signed in on at once, browsers and clients with tokens taken
     together. A further log-in ends the session that was unused for longest, and the audit log tells
     it (`session.evicted`). More of them let whoever knows a password open more; fewer sign people
