@@ -18,6 +18,7 @@ from bench.load import Following, same
 from bench.storm import PASSWORD, Hasher
 from tests.postgres import Server
 from tests.processes import serving
+from vestibule.accounts.models import Account
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
 from vestibule.kernel.passwords import STANDARD
@@ -32,11 +33,12 @@ OURS = {
     "VESTIBULE_REFRESH_GRACE": "0",  # each refresh replaces its token
 }
 # The account that is there, again and again under other names.
-_COPIES = """
-    INSERT INTO accounts
-    SELECT (json_populate_record(one, json_build_object(
-        'id', gen_random_uuid(), 'username', 'user' || i, 'username_key', 'user' || i))).*
-    FROM accounts one, generate_series(1, {last}) i
+_COLUMNS = [each.name for each in Account.__table__.columns if each.computed is None]
+_COPIES = f"""
+    INSERT INTO accounts ({", ".join(_COLUMNS)})
+    SELECT {", ".join(f"(copy).{each}" for each in _COLUMNS)}
+    FROM accounts one, generate_series(1, {{last}}) i, json_populate_record(one, json_build_object(
+        'id', gen_random_uuid(), 'username', 'user' || i, 'username_key', 'user' || i)) copy
 """
 
 
