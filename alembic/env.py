@@ -33,7 +33,7 @@ def migrate(connection: Connection) -> None:
 async def from_settings() -> None:
     database = Database(Settings().database)
     try:
-        async with database.transaction() as connection:
+        async with database.patient_transaction() as connection:
             await connection.run_sync(migrate)
     finally:
         await database.close()

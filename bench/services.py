@@ -31,6 +31,7 @@ OURS = {
     "VESTIBULE_IDLE_TIMEOUT": "3600",
     "VESTIBULE_LOG_FORMAT": "json",  # as in production
     "VESTIBULE_REFRESH_GRACE": "0",  # each refresh replaces its token
+    "VESTIBULE_ACCESS_LIFETIME": "P1D",  # the rounds take longer than ten minutes
 }
 # The account that is there, again and again under other names.
 _COLUMNS = [each.name for each in Account.__table__.columns if each.computed is None]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -286,3 +287,33 @@ async def test_what_a_statement_was_given_is_in_no_error(database: Database) -> 
 )
 def test_a_database_is_named_without_its_user_and_password(url: str, place: str) -> None:
     assert where(dialect_url(url)) == place
+
+
+async def test_after_a_beginning_that_failed_nothing_is_done_for_good(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    beside = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    count = "INSERT INTO counters VALUES ('x', x'00', 1, '2026-11-28')"
+    async with database.engine.connect() as connection:
+        await connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        await connection.commit()
+        beside.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DBAPIError, match="locked"):
+            await connection.exec_driver_sql(count)
+        beside.execute("ROLLBACK")
+        await connection.exec_driver_sql(count)
+        await connection.rollback()
+    assert beside.execute("SELECT count(*) FROM counters").fetchall() == [(0,)]
+    beside.close()
+    await database.close()
+
+
+async def test_a_savepoint_holds_no_reader_in_the_past(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.reading_engine.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        async with connection.begin_nested():
+            await connection.execute(select(Account.id))
+            assert raw.in_transaction
+    assert not raw.in_transaction
+    await database.close()

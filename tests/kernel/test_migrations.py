@@ -18,6 +18,8 @@ from vestibule.kernel import migrations
 from vestibule.kernel.database import Base, Database
 from vestibule.kernel.errors import CannotStart
 
+TOP = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def empty_postgres_url(postgres: Server) -> Iterator[str]:
@@ -186,6 +188,21 @@ async def run_upgrade(url: str, folder: Path) -> tuple[int | None, str]:
     )
     said, _ = await process.communicate()
     return process.returncode, said.decode()
+
+
+async def test_alembic_itself_finds_the_database_in_the_settings(empty_url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        cwd=TOP,
+        env={"PATH": os.environ["PATH"], "VESTIBULE_DATABASE_URL": empty_url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    database = Database(empty_url)
+    await migrations.ready(database, upgrade=False)
+    await database.close()
 
 
 @pytest.mark.fault("F-34")

@@ -24,8 +24,8 @@ _COMES = f"{_MOVING}::test_people_come_from_a_database_with_roles_and_log_in_as_
 CONTROLS = {
     "once more, whose hash was made anew meanwhile": Control(
         "accounts/login.py",
-        "        if entered is None and fresh is not None:",
-        "        if False:",
+        "        if entered is None:  # somebody else hashed it anew",
+        "        if False:  # somebody else hashed it anew",
         "tests/races/test_life.py"
         "::test_of_many_who_have_a_hash_made_anew_at_once_none_is_sent_away",
     ),

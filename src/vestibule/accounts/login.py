@@ -104,7 +104,7 @@ async def log_in(
             device=known,
             terms=terms,
         )
-        if entered is None and fresh is not None:  # somebody else hashed it anew, or set another
+        if entered is None:  # somebody else hashed it anew, or set another, or shut the account
             raise DatabaseUnavailable(1, undone=True)
     if entered is None:  # wrong, gone, disabled or changed meanwhile: one answer
         await log.record(

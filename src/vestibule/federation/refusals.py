@@ -4,13 +4,14 @@ Whom the rules of merging refuse, `admission` tells in its own unit.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from vestibule.accounts.queries import SignedIn
 from vestibule.audit import log
 from vestibule.audit.events import Event
 from vestibule.federation.provider import Provider
 from vestibule.kernel.errors import (
+    DatabaseUnavailable,
     IdentityTaken,
     NotSignedIn,
     ProviderFailed,
@@ -59,5 +60,6 @@ async def _told(
     try:
         yield
     except (StateRefused, ProviderRefused, ProviderFailed, IdentityTaken, NotSignedIn):
-        await running(means, tell, caller=caller)
+        with suppress(DatabaseUnavailable):  # what was refused stays refused
+            await running(means, tell, caller=caller)
         raise

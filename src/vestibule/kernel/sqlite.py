@@ -71,7 +71,12 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         connection: Any = self._connection  # Any: its parts have no public names
         async with ours._execute_mutex:  # noqa: SLF001 - as it is done upstream
             begin = ours.take_beginning()
-            done = await connection._execute(there, connection._conn, begin)  # noqa: SLF001
+            try:
+                done = await connection._execute(there, connection._conn, begin)  # noqa: SLF001
+            except sqlite3.Error:
+                if begin and not connection.in_transaction:
+                    ours.begin(begin)  # what comes next shall not be done for good at once
+                raise
         self._cursor, self._rows = done
 
 
@@ -102,7 +107,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
 
     def _end(self, end: Callable[[], None]) -> None:
         self._beginning = None
-        if self._is_open:
+        if self._is_open or self._connection.in_transaction:  # a savepoint begins one, too
             end()
             self._is_open = False
 

@@ -27,6 +27,12 @@ class Session(Base):
             postgresql_where=text("ended_at IS NOT NULL"),
             sqlite_where=text("ended_at IS NOT NULL"),
         ),
+        Index(
+            "ix_sessions_live",
+            "account_id",
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -15,15 +15,17 @@ from vestibule.kernel.unit import Unit
 from vestibule.sessions import rows
 from vestibule.sessions.models import Session
 
+_BESIDE = 1000  # far more than wait for one account
 _MOST_AT_ONCE = 50  # where the bound was lowered, the next log-ins end the rest
 
 
 def plenty(settings: Settings) -> int:
     """Return how many an account may be seen to have and have room left in any case.
 
-    Those that log in beside are not seen: half of the room is for them.
+    Those that log in beside are not seen: half of the room is for them, if that is room for many.
     """
-    return settings.sessions_per_account // 2
+    half = settings.sessions_per_account // 2
+    return half if half >= _BESIDE else 0
 
 
 async def make(unit: Unit, account_id: UUID) -> None:
