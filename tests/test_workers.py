@@ -165,7 +165,7 @@ def test_the_threads_that_hash_are_shared_out_among_them(monkeypatch: pytest.Mon
 
 @pytest.mark.fault("F-32")
 async def test_all_of_them_are_renewed_without_a_failed_request(two: Crew) -> None:
-    async with two.under_load(40) as report:
+    async with two.under_load(80) as report:
         await two.renewed()
     assert report["failed"] == []
     assert min(report["answered"].values()) > 50
