@@ -18,6 +18,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.typing import ASGIFramework
@@ -29,6 +30,7 @@ HEADER_LIMIT = 16 * 1024
 _STREAMS = 100  # requests under way on one HTTP/2 connection
 _SILENT = 30.0  # seconds in which a client that we wait for sends nothing
 _UNREAD = 10.0  # seconds in which a client takes nothing of what it asked for
+_SMALL = 16 * 1024  # bytes of an answer that go together
 _SPARE = 1.0  # seconds in which those who were cut off are put away
 _TURNS = 100  # of the loop, in which those who are at the door already come in
 _FULL = (
@@ -116,6 +118,7 @@ class Connection(TCPServer):
 
     _speaks_http2 = False
     _left = False
+    _gathered = b""
 
     def ask_to_leave(self) -> None:
         """Tell an HTTP/2 client to send no further request here; HTTP/1 is told in an answer."""
@@ -127,6 +130,9 @@ class Connection(TCPServer):
             if not (self._left and isinstance(event, Updated)):
                 await super().protocol_send(event)
             return
+        if self._gathers(event.data):
+            return
+        self._write_gathered()
         try:
             async with asyncio.timeout(_UNREAD):
                 await super().protocol_send(event)
@@ -140,6 +146,27 @@ class Connection(TCPServer):
             # client: one who never asks for anything would stay.
             await self.idle_task.restart(self._task_group, self._idle_timeout)
 
+    def _gathers(self, data: bytes) -> bool:
+        """Keep a small piece until this turn of the loop ends: headers and body go together.
+
+        Only where nothing waits to be sent, so that nobody has to be waited for.
+        """
+        waiting = self.writer.transport.get_write_buffer_size()
+        if waiting or len(self._gathered) + len(data) > _SMALL:
+            return False
+        if not isinstance(self.protocol.protocol, H11Protocol):
+            return False
+        if not self._gathered:
+            self.loop.call_soon(self._write_gathered)
+        self._gathered += data
+        return True
+
+    def _write_gathered(self) -> None:
+        data, self._gathered = self._gathered, b""
+        if data:
+            with suppress(RuntimeError):  # closed meanwhile
+                self.writer.write(data)
+
     async def _read_data(self) -> None:
         await super()._read_data()
         # hypercorn would wait out the idle time, with all that the connection holds, for somebody
@@ -148,6 +175,7 @@ class Connection(TCPServer):
         await self.idle_task.stop()
 
     async def _close(self) -> None:
+        self._write_gathered()
         cut_off = self.loop.call_later(_UNREAD, self.writer.transport.abort)
         try:
             await super()._close()
