@@ -345,7 +345,7 @@ CONTROLS |= {
         "accounts/closing.py",
         '    await ending.end_everything(unit, account.id, reason="closing")\n',
         "",
-        f"{_HERS}::test_nothing_of_a_closed_account_lives_on_and_nobody_inherits_it",
+        f"{_CLOSING}::test_the_way_back_brings_nothing_back_that_the_closing_ended",
     ),
     "an account that is closing": Control(
         "accounts/closing.py",

@@ -74,6 +74,17 @@ async def test_it_is_kept_by_the_letter_and_is_as_it_was(world: World) -> None:
     assert "account.kept" in await events(world)
 
 
+async def test_the_way_back_brings_nothing_back_that_the_closing_ended(world: World) -> None:
+    ada, phone = await world.member(), world.browser()
+    assert await opened(world, phone, PASSWORD) == [200]
+    robot = world.client(**{"X-API-Key": await make_key(ada)})
+    letter = await closed(world, ada)
+    assert await keep(world.browser(), letter) == 204
+    for client in (phone, robot):
+        assert (await client.get("/v1/me")).status_code == 401
+    assert await opened(world, phone, PASSWORD) == [200]
+
+
 async def test_closing_wants_a_recent_log_in(world: World) -> None:
     ada = await world.member()
     world.clock.move(timedelta(minutes=11))
