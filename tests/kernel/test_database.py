@@ -317,3 +317,13 @@ async def test_a_savepoint_holds_no_reader_in_the_past(sqlite_url: str) -> None:
             assert raw.in_transaction
     assert not raw.in_transaction
     await database.close()
+
+
+async def test_who_is_closed_already_can_be_told_to_roll_back(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.reading_engine.connect() as connection:
+        adapted = (await connection.get_raw_connection()).dbapi_connection
+        assert adapted is not None
+        await greenlet_spawn(adapted.close)
+        await greenlet_spawn(adapted.rollback)
+    await database.close()

@@ -107,7 +107,9 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
 
     def _end(self, end: Callable[[], None]) -> None:
         self._beginning = None
-        if self._is_open or self._connection.in_transaction:  # a savepoint begins one, too
+        connection = self._connection  # one that is closed cannot be asked
+        there = connection._connection is not None  # noqa: SLF001 - as it is done upstream
+        if self._is_open or (there and connection.in_transaction):  # a savepoint begins one, too
             end()
             self._is_open = False
 
