@@ -26,9 +26,12 @@ AN_AGE = 60
 
 
 async def connections(postgres: Server, database_url: str) -> int:
-    """How many clients a database has."""
+    """How many clients a database has, besides the psql of the tests."""
     name = database_url.partition("@/")[2].partition("?")[0]
-    counting = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+    counting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        f"WHERE datname = '{name}' AND application_name <> 'psql'"
+    )
     return int(await asyncio.to_thread(postgres.execute, counting))
 
 
