@@ -34,7 +34,8 @@ def changes() -> Iterator[tuple[str, bool]]:
 
 def _is_change(call: ast.Call) -> bool:
     made = isinstance(call.func, ast.Name) and call.func.id in ("update", "delete")
-    return made and any(isinstance(each, ast.Name) and each.id in REMEMBERED for each in call.args)
+    named = {part.id for each in call.args for part in ast.walk(each) if isinstance(part, ast.Name)}
+    return made and bool(named & REMEMBERED)
 
 
 def test_whoever_changes_what_is_remembered_says_so() -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from time import time_ns
 
 import pytest
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Column, MetaData, String, Table, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
@@ -21,6 +23,8 @@ from vestibule.kernel.database_url import dialect_url, where
 from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.pool import FairPool
+from vestibule.kernel.prepared import Prepared, Statement
+from vestibule.kernel.sqlite import DIALECT, in_turn
 from vestibule.throttle.counters import Counter
 
 
@@ -327,3 +331,67 @@ async def test_who_is_closed_already_can_be_told_to_roll_back(sqlite_url: str) -
         await greenlet_spawn(adapted.close)
         await greenlet_spawn(adapted.rollback)
     await database.close()
+
+
+def counting(name: str, *, needed: bool = False) -> Statement:
+    given = {"limit_name": name, "key_digest": b"x", "count": 1, "resets_at": datetime.now(UTC)}
+    return Prepared(insert(Counter).values(**given), DIALECT, needed=needed)({})
+
+
+async def test_what_is_run_in_turn_ends_where_a_needed_row_is_missing(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    looking = Prepared(select(Counter.count).where(Counter.limit_name == "b"), DIALECT, needed=True)
+    async with database.engine.begin() as connection:
+        run = await in_turn(connection, [counting("a"), looking({}), counting("c")])
+    assert run == 1
+    async with database.engine.begin() as connection:
+        run = await in_turn(connection, [counting("b"), looking({}), counting("d")])
+    assert run == 3
+    async with database.reading_engine.connect() as connection:
+        kept = await connection.scalars(select(Counter.limit_name))
+        assert sorted(kept) == ["a", "b", "d"]
+    await database.close()
+
+
+async def test_what_fails_in_turn_takes_back_what_came_before(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with pytest.raises(IntegrityError) as caught:
+        async with database.engine.begin() as connection:
+            await in_turn(connection, [counting("a"), counting("b"), counting("a")])
+    assert "UNIQUE" in str(caught.value)
+    async with database.reading_engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(Counter)) == 0
+    await database.close()
+
+
+async def test_who_leaves_in_between_leaves_no_lock_behind(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.engine.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    busy = threading.Event()
+    raw._tx.put_nowait((None, partial(busy.wait, 5)))  # its thread
+
+    async def count() -> None:
+        async with database.engine.begin() as connection:
+            await in_turn(connection, [counting("a")])
+
+    leaving = asyncio.create_task(count())
+    await asyncio.sleep(0.05)
+    leaving.cancel()
+    await asyncio.sleep(0.05)
+    busy.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    beside = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), timeout=0)
+    beside.execute("BEGIN IMMEDIATE")
+    assert beside.execute("SELECT count(*) FROM counters").fetchall() == [(0,)]
+    beside.close()
+    await database.close()
+
+
+def test_a_value_that_only_sqlalchemy_can_make_is_not_left_out() -> None:
+    table = Table("some", MetaData(), Column("name", String), Column("made", String, default="x"))
+    with pytest.raises(ValueError, match="missing"):
+        Prepared(insert(table).values(name="ada"), DIALECT)
+    assert Prepared(insert(table).values(name="ada", made="y"), DIALECT)({}).values == ("ada", "y")

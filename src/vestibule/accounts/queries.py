@@ -1,9 +1,10 @@
 """Finding accounts. What is read here before a pause is a guess afterwards."""
 
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, func, select, update
+from sqlalchemy import Integer, Table, bindparam, func, select, update
 
 from vestibule.accounts import names
 from vestibule.accounts.models import Account
@@ -157,7 +158,7 @@ _HELD = select(func.count()).select_from(
     .subquery()
 )
 _ENTERING = (
-    update(Account)
+    update(cast(Table, Account.__table__))  # the ORM's way of updating takes twice as long
     .where(
         Account.id == bindparam("account"),
         Account.state == "active",
@@ -165,5 +166,4 @@ _ENTERING = (
     )
     .values(last_login_at=bindparam("now"), password_hash=bindparam("kept"))
     .returning(_HELD.scalar_subquery())
-    .execution_options(synchronize_session=False)
 )

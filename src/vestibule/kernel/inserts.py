@@ -1,4 +1,4 @@
-"""Rows that nobody reads back in their transaction, written in one round trip before its end."""
+"""Rows that nobody reads back in their transaction, written in one go before its end."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Insert, Table, bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from vestibule.kernel.prepared import Prepared
+from vestibule.kernel.sqlite import DIALECT, in_turn
 
 # What SQLAlchemy does for a statement grows with the square of its rows, and holds up everybody.
 _MOST = 20
@@ -24,10 +27,13 @@ async def write(session: AsyncSession, rows: Sequence[Row], *, at_once: bool) ->
     Args:
         at_once: some in one statement, which PostgreSQL can and SQLite cannot; what a row leans on
             comes before it, or with it.
+
+    Raises:
+        DBAPIError: the database does not take one of them.
     """
     if not at_once:
-        for row in rows:
-            await session.execute(insert(row.table), row.values)
+        each = [_one(row.table, tuple(row.values))(row.values) for row in rows]
+        await in_turn(await session.connection(), each)
         return
     for some in (rows[place : place + _MOST] for place in range(0, len(rows), _MOST)):
         shapes = tuple((row.table, tuple(row.values)) for row in some)
@@ -37,6 +43,11 @@ async def write(session: AsyncSession, rows: Sequence[Row], *, at_once: bool) ->
             for name, value in row.values.items()
         }
         await session.execute(_all_of(shapes), values)
+
+
+@cache
+def _one(table: Table, names: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table).values({name: bindparam(name) for name in names}), DIALECT)
 
 
 @cache

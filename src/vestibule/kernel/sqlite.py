@@ -3,27 +3,63 @@
 aiosqlite keeps every connection in a thread of its own. SQLAlchemy goes there four times a
 statement: to make a cursor, to execute, to fetch, to close. A statement here takes half the time,
 and leaves no cursor behind that would hold a lock until Python has collected it. What begins a
-transaction goes with the first statement in it.
+transaction goes with the first statement in it, and statements that do not wait for each other's
+rows go there together.
 """
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_connection,
     AsyncAdapt_aiosqlite_cursor,
     AsyncAdapt_aiosqlite_dbapi,
+    dialect,
 )
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
+
+from vestibule.kernel.prepared import Statement
+
+T = TypeVar("T")
+
+DIALECT = dialect()  # how SQLite wants statements and values
 
 
 def driver() -> AsyncAdapt_aiosqlite_dbapi:
     """Return what `create_async_engine` takes as `module`."""
     return _Driver(aiosqlite, sqlite3)
+
+
+async def in_turn(connection: AsyncConnection, statements: Sequence[Statement]) -> int:
+    """Run `statements` one after the other, up to a `needed` one that returns no row.
+
+    Returns:
+        How many were run before that one.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would.
+    """
+
+    def there(cursor: sqlite3.Cursor) -> int:
+        for done, each in enumerate(statements):
+            cursor.execute(each.text, each.values)
+            if each.needed and cursor.fetchone() is None:
+                return done
+        return len(statements)
+
+    for each in statements:
+        _announce(connection, each)
+    ours: Any = (await connection.get_raw_connection()).dbapi_connection  # Any: ours, behind theirs
+    try:
+        return await cast(_Connection, ours).visit(there)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
 
 @dataclass(frozen=True)
@@ -56,28 +92,13 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         await self._visit(lambda cursor: cursor.executemany(operation, seq_of_parameters))
 
     async def _visit(self, act: Callable[[sqlite3.Cursor], object]) -> None:
-        def there(connection: sqlite3.Connection, begin: str | None) -> tuple[_Done, deque[Any]]:
-            cursor = connection.cursor()
-            try:
-                if begin:
-                    cursor.execute(begin)
-                act(cursor)
-                rows = deque(cursor.fetchall() if cursor.description else ())
-                return _Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
-            finally:
-                cursor.close()
+        def there(cursor: sqlite3.Cursor) -> tuple[Any, deque[Any]]:  # Any: as theirs
+            act(cursor)
+            rows = deque(cursor.fetchall() if cursor.description else ())
+            return _Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
 
         ours: _Connection = self._adapt_connection  # type: ignore[assignment]
-        connection: Any = self._connection  # Any: its parts have no public names
-        async with ours._execute_mutex:  # noqa: SLF001 - as it is done upstream
-            begin = ours.take_beginning()
-            try:
-                done = await connection._execute(there, connection._conn, begin)  # noqa: SLF001
-            except sqlite3.Error:
-                if begin and not connection.in_transaction:
-                    ours.begin(begin)  # what comes next shall not be done for good at once
-                raise
-        self._cursor, self._rows = done
+        self._cursor, self._rows = await ours.visit(there)
 
 
 class _Connection(AsyncAdapt_aiosqlite_connection):
@@ -93,11 +114,29 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
         """Have the next statement begin a transaction."""
         self._beginning = how
 
-    def take_beginning(self) -> str | None:
-        begin, self._beginning = self._beginning, None
-        # From here it may be open, whatever becomes of whoever waits for the statement.
-        self._is_open = self._is_open or begin is not None
-        return begin
+    async def visit(self, act: Callable[[sqlite3.Cursor], T]) -> T:
+        """Have `act` done in the connection's thread, behind what begins a transaction."""
+        connection: Any = self._connection  # Any: its parts have no public names
+
+        def there(begin: str | None) -> T:
+            cursor = connection._conn.cursor()  # noqa: SLF001
+            try:
+                if begin:
+                    cursor.execute(begin)
+                return act(cursor)
+            finally:
+                cursor.close()
+
+        async with self._execute_mutex:
+            begin, self._beginning = self._beginning, None
+            # From here it may be open, whatever becomes of whoever waits for it.
+            self._is_open = self._is_open or begin is not None
+            try:
+                return cast(T, await connection._execute(there, begin))  # noqa: SLF001
+            except sqlite3.Error:
+                if begin and not connection.in_transaction:
+                    self.begin(begin)  # what comes next shall not be done for good at once
+                raise
 
     def commit(self) -> None:
         self._end(super().commit)
@@ -119,3 +158,10 @@ class _Driver(AsyncAdapt_aiosqlite_dbapi):
         connection: Any = aiosqlite.connect(*arg, **kw)  # Any: its parts have no public names
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does
         return _Connection(self, await_only(connection))
+
+
+def _announce(connection: AsyncConnection, statement: Statement) -> None:
+    """Tell those who listen to SQLAlchemy's statements."""
+    sync = connection.sync_connection
+    for told in sync.dispatch.before_cursor_execute if sync else ():
+        told(sync, None, statement.text, statement.values, None, False)

@@ -70,7 +70,8 @@ class Unit:
         if self.wrote or self.session.new or self.session.dirty or self.session.deleted:
             raise RuntimeError("a unit that has written something cannot pause")
         self.session.expunge_all()  # first: a rollback would empty what was read
-        await self.session.rollback()
+        if self.session.in_transaction():
+            await self.session.rollback()
         self.patience.reschedule(None)  # what comes now may take its time
         self.now = self.means.clock.now()
 

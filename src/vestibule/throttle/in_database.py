@@ -30,6 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from vestibule.kernel.counting import Count, Reached
 from vestibule.kernel.database import Database, UtcDateTime
 from vestibule.kernel.pool import PATIENCE
+from vestibule.kernel.prepared import Prepared
+from vestibule.kernel.sqlite import DIALECT, in_turn
 from vestibule.throttle.counters import Counter
 
 
@@ -80,12 +82,9 @@ async def _one_by_one(
     now: datetime,
 ) -> int:
     """Return how many had room, up to the first that had none."""
-    for counted, (each, way) in enumerate(zip(wanted, ways, strict=True)):
-        if await connection.scalar(_COUNTING[way], _values(each, now)) is None:
-            return counted
-    if back:
-        await connection.execute(_GIVING_BACK, [_values(each, now) for each in back])
-    return len(wanted)
+    counting = [_COUNTING[way](_values(each, now)) for each, way in zip(wanted, ways, strict=True)]
+    giving_back = [_GIVING_BACK(_values(each, now)) for each in back]
+    return min(await in_turn(connection, counting + giving_back), len(wanted))
 
 
 async def _at_once(
@@ -182,12 +181,14 @@ def _all_of(ways: _Ways, back: int) -> Select[int]:
 
 
 _ROW = _Row()
-_COUNTING: dict[bool | None, Any] = {
-    None: _ROW.look(if_=true()),
+_COUNTING: dict[bool | None, Prepared] = {
+    None: Prepared(_ROW.look(if_=true()), DIALECT, needed=True),
     **{
-        from_first: _ROW.count(sqlite.insert, from_first=from_first, if_=true())
+        from_first: Prepared(
+            _ROW.count(sqlite.insert, from_first=from_first, if_=true()), DIALECT, needed=True
+        )
         for from_first in (False, True)
     },
 }
 _RESETS_AT = select(Counter.resets_at).where(_ROW.here)
-_GIVING_BACK = _ROW.give_back(if_=true())
+_GIVING_BACK = Prepared(_ROW.give_back(if_=true()), DIALECT)
