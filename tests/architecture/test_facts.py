@@ -11,7 +11,7 @@ UNTOLD = {
     "accounts.queries._ENTERING": "a log-in; nobody is shown when the last one was",
     "federation.admission._hold_active": "the same",
     "api_keys.keys.write_touches": "a use; the last one is shown from the row",
-    "sessions.rotation.rotate": "a refresh; what looks idle is read again",
+    "sessions.rotation.rotating": "a refresh; what looks idle is read again",
     "sessions.store.write_touches": "a use; what looks idle is read again",
 }
 

@@ -722,40 +722,40 @@ CONTROLS = {
     ),
     "one rotation in the grace": Control(
         "sessions/rotation.py",
-        '        Session.refreshed_at <= bindparam("before", type_=UtcDateTime),\n',
-        '        Session.refreshed_at <= bindparam("now", type_=UtcDateTime),\n',
+        '        _columns.refreshed_at <= bindparam("before", type_=UtcDateTime),\n',
+        '        _columns.refreshed_at <= bindparam("now", type_=UtcDateTime),\n',
         "tests/web/api/test_tokens.py::"
         "test_the_statement_itself_replaces_the_current_token_once_in_the_grace",
     ),
     "the generation of a refresh token": Control(
         "sessions/rotation.py",
-        '    Session.generation == bindparam("held"),\n',
-        '    Session.generation >= bindparam("held"),\n',
+        '    _columns.generation == bindparam("held"),\n',
+        '    _columns.generation >= bindparam("held"),\n',
         "tests/web/api/test_tokens.py::"
         "test_the_statement_itself_replaces_the_current_token_once_in_the_grace",
     ),
     "a refresh by an ended session": Control(
         "sessions/rotation.py",
-        "    Session.ended_at.is_(None),\n    Session.idle_until",
-        "    Session.idle_until",
+        "    _columns.ended_at.is_(None),\n    _columns.idle_until",
+        "    _columns.idle_until",
         "tests/web/api/test_tokens.py::test_a_replaced_token_after_the_grace_ends_the_session_and_tells_the_owner",
     ),
     "a refresh by a session that rests": Control(
         "sessions/rotation.py",
-        '    Session.idle_until > bindparam("now", type_=UtcDateTime),\n',
+        '    _columns.idle_until > bindparam("now", type_=UtcDateTime),\n',
         "",
         "tests/web/api/test_tokens.py::test_a_session_of_tokens_ends_when_nobody_refreshes_it",
     ),
     "a refresh by a session that is old": Control(
         "sessions/rotation.py",
-        '    Session.expires_at > bindparam("now", type_=UtcDateTime),\n',
+        '    _columns.expires_at > bindparam("now", type_=UtcDateTime),\n',
         "",
         "tests/web/api/test_tokens.py::test_a_session_of_tokens_ends_after_ninety_days_whatever_happens",
     ),
     "a refresh for an account that is not active": Control(
         "accounts/credentials.py",
-        'Account.id == Session.account_id, Account.state == "active"',
-        "Account.id == Session.account_id",
+        '_accounts.c.id == _sessions.c.account_id, _accounts.c.state == "active"',
+        "_accounts.c.id == _sessions.c.account_id",
         "tests/web/api/test_tokens.py::test_an_account_that_is_shut_has_no_refresh_even_if_its_session_lived_on",
     ),
     "the end of a stolen session": Control(

@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import Table, bindparam, exists, select
 
 from vestibule.accounts import queries
 from vestibule.accounts.models import Account
@@ -64,9 +65,12 @@ async def holder_of_old(unit: Unit, token: str, *, surface: str) -> SignedIn:
     return await queries.by_claims(unit, claims)
 
 
-def _written(unit: Unit, account: Account, session: Session, pair: Pair) -> Tokens:
+def _written(
+    unit: Unit, account: Account, session: Session, pair: Pair, *, generation: int | None = None
+) -> Tokens:
     issued = access.issue(pair, unit.settings, _holder(account, session), now=unit.now)
-    return Tokens(issued.token, _refresh_token(unit, session), issued.expires_in)
+    current = session.generation if generation is None else generation
+    return Tokens(issued.token, _refresh_token(unit, session, current), issued.expires_in)
 
 
 async def renew(unit: Unit, token: str) -> Tokens:
@@ -90,12 +94,9 @@ async def renew(unit: Unit, token: str) -> Tokens:
     session: Session | None
     session, account = found
     if session.generation == held.generation and not rotation.is_fresh(unit, session):
-        active = exists().where(Account.id == Session.account_id, Account.state == "active")
-        rotated = await rotation.rotate(
-            unit, held.session_id, held.generation, holder_is_active=active.correlate(Session)
-        )
-        if rotated is not None:
-            return _written(unit, account, rotated, pair)
+        following = await rotation.rotate(unit, _ROTATING, held.session_id, held.generation)
+        if following is not None:
+            return _written(unit, account, session, pair, generation=following)
         session = await rotation.by_id(unit, held.session_id)
     if session is None or rotation.is_over(unit, session) or account.state != "active":
         raise TokenRefused
@@ -159,9 +160,9 @@ def _holder(account: Account, session: Session) -> Holder:
     )
 
 
-def _refresh_token(unit: Unit, session: Session) -> str:
+def _refresh_token(unit: Unit, session: Session, generation: int) -> str:
     assert session.nonce is not None, "a session of tokens has one"
-    return refresh.write(unit.seals, session.id, session.generation, session.nonce)
+    return refresh.write(unit.seals, session.id, generation, session.nonce)
 
 
 # A guess: the statement that replaces a token looks again.
@@ -174,3 +175,6 @@ _HELD = (
         Session.audience == NATIVE,
     )
 )
+_accounts, _sessions = cast(Table, Account.__table__), cast(Table, Session.__table__)
+_IS_ACTIVE = exists().where(_accounts.c.id == _sessions.c.account_id, _accounts.c.state == "active")
+_ROTATING = rotation.rotating(_IS_ACTIVE.correlate(_sessions))

@@ -1,9 +1,10 @@
 """Keeping sessions of tokens alive, however many of their holders ask at the same moment."""
 
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, or_, select, update
 
 from vestibule.kernel.database import UtcDateTime
 from vestibule.kernel.memory import Fact
@@ -18,36 +19,40 @@ async def by_id(unit: Unit, session_id: UUID) -> Session | None:
     return await unit.session.scalar(_BY_ID, {"session": session_id})
 
 
-async def rotate(
-    unit: Unit, session_id: UUID, generation: int, *, holder_is_active: ColumnElement[bool]
-) -> Session | None:
-    """Go on to the next generation, in one statement; None if that is not possible now.
+def rotating(holder_is_active: ColumnElement[bool]) -> Update:
+    """Make what `rotate` runs; once, because that costs more than running it.
+
+    Args:
+        holder_is_active: a condition on the session's account.
+    """
+    going_on = {
+        "generation": _columns.generation + 1,
+        "refreshed_at": bindparam("now", type_=UtcDateTime),
+        "seen_at": bindparam("now", type_=UtcDateTime),
+        "idle_until": bindparam("idle", type_=UtcDateTime),
+    }
+    statement = update(cast(Table, Session.__table__)).where(*_MAY_ROTATE, holder_is_active)
+    return statement.values(going_on).returning(_columns.generation)
+
+
+async def rotate(unit: Unit, statement: Update, session_id: UUID, generation: int) -> int | None:
+    """Go on to the next generation, in one statement, and return it; None: not possible now.
 
     It is not where the session is over, where `generation` is not its current one, or where it has
     been replaced within the grace.
 
     Args:
-        holder_is_active: a condition on the session's account.
+        statement: what `rotating` made.
     """
-    return await unit.session.scalar(
-        update(Session)
-        .where(*_MAY_ROTATE, holder_is_active)
-        .values(
-            generation=Session.generation + 1,
-            refreshed_at=bindparam("now", type_=UtcDateTime),
-            seen_at=bindparam("now", type_=UtcDateTime),
-            idle_until=bindparam("idle", type_=UtcDateTime),
-        )
-        .returning(Session)
-        .execution_options(synchronize_session=False, populate_existing=True),
-        {
-            "session": session_id,
-            "held": generation,
-            "now": unit.now,
-            "idle": unit.now + unit.settings.token_idle,
-            "before": unit.now - unit.settings.refresh_grace,
-        },
-    )
+    given = {
+        "session": session_id,
+        "held": generation,
+        "now": unit.now,
+        "idle": unit.now + unit.settings.token_idle,
+        "before": unit.now - unit.settings.refresh_grace,
+    }
+    following: int | None = await unit.session.scalar(statement, given)
+    return following
 
 
 async def prolong(unit: Unit, session: Session, *, until: datetime) -> bool:
@@ -89,15 +94,17 @@ _BY_ID = (
     .where(Session.id == bindparam("session"), Session.kind == Kind.TOKENS)
     .execution_options(populate_existing=True)
 )
+# By the table: of what the ORM updates, it makes the statement anew each time.
+_columns = cast(Table, Session.__table__).c
 _MAY_ROTATE = (
-    Session.id == bindparam("session"),
-    Session.kind == Kind.TOKENS,
-    Session.generation == bindparam("held"),
-    Session.ended_at.is_(None),
-    Session.idle_until > bindparam("now", type_=UtcDateTime),
-    Session.expires_at > bindparam("now", type_=UtcDateTime),
+    _columns.id == bindparam("session"),
+    _columns.kind == Kind.TOKENS,
+    _columns.generation == bindparam("held"),
+    _columns.ended_at.is_(None),
+    _columns.idle_until > bindparam("now", type_=UtcDateTime),
+    _columns.expires_at > bindparam("now", type_=UtcDateTime),
     or_(
-        Session.refreshed_at.is_(None),
-        Session.refreshed_at <= bindparam("before", type_=UtcDateTime),
+        _columns.refreshed_at.is_(None),
+        _columns.refreshed_at <= bindparam("before", type_=UtcDateTime),
     ),
 )

@@ -216,9 +216,8 @@ async def test_the_statement_itself_replaces_the_current_token_once_in_the_grace
         async with world.vestibule.unit() as unit:
             of_tokens = select(Session).where(Session.kind == Kind.TOKENS)
             [session] = (await unit.session.scalars(of_tokens)).all()
-            found = await rotation.rotate(
-                unit, session.id, session.generation - behind, holder_is_active=true()
-            )
+            statement = rotation.rotating(true())
+            found = await rotation.rotate(unit, statement, session.id, session.generation - behind)
             return found is not None
 
     assert not await rotated()
