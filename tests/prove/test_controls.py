@@ -881,14 +881,14 @@ CONTROLS = {
         "test_slow_clients_are_closed_and_everybody_else_is_served",
     ),
     "the clock of an HTTP/2 connection": Control(
-        "connections.py",
+        "connection.py",
         "            await self.idle_task.restart(self._task_group, self._idle_timeout)\n",
         "",
         "tests/attacks/test_slow_clients.py::"
         "test_slow_clients_are_closed_and_everybody_else_is_served",
     ),
     "the end of a client that reads nothing": Control(
-        "connections.py",
+        "connection.py",
         "asyncio.timeout(_UNREAD)",
         "asyncio.timeout(None)",
         "tests/attacks/test_slow_clients.py::test_who_reads_nothing_is_cut_off",
@@ -908,7 +908,7 @@ CONTROLS = {
         "test_what_can_be_read_in_two_ways_is_refused_with_its_connection",
     ),
     "the streams that are over": Control(
-        "connections.py",
+        "connection.py",
         "            self.protocol.protocol.streams = _Streams()\n",
         "",
         "tests/attacks/test_framing.py::test_http2_is_answered_as_http1_is",
@@ -976,7 +976,7 @@ CONTROLS = {
         "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
     ),
     "letting go of who has left": Control(
-        "connections.py",
+        "connection.py",
         "        self._left = True\n        await self.idle_task.stop()\n",
         "",
         "tests/attacks/test_slow_clients.py::test_who_has_left_holds_nothing_until_a_time_out",
