@@ -103,7 +103,8 @@ CONTROLS = {
     ),
     "the second look after the pause": Control(
         "accounts/queries.py",
-        '        _accounts.state == "active",\n        _accounts.password_hash == bindparam("seen"),\n',
+        '        _accounts.state == "active",\n'
+        '        _accounts.password_hash == bindparam("seen"),\n',
         '        (_accounts.password_hash == bindparam("seen")) | _accounts.id.is_not(None),\n',
         "tests/races/test_accounts.py::test_a_log_in_against_disabling_leaves_no_live_session",
     ),
