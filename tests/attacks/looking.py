@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, cast  # Any: rows, and SQLAlchemy's event arguments
+from typing import Literal, cast
 
 import httpx
 from argon2 import PasswordHasher
-from sqlalchemy import LargeBinary, event, select
+from sqlalchemy import LargeBinary, select
 
+from tests.statements import heard
 from tests.world import Mail, World
 from vestibule.audit.log import Entry
 from vestibule.courier.transports import Message
@@ -86,24 +87,10 @@ class CountingHasher(PasswordHasher):
 
 @contextmanager
 def statements(world: World) -> Iterator[list[str]]:
-    """Collect the SQL that the service sends, without what BEGIN and COMMIT add to it."""
+    """Collect the SQL that the service sends."""
     said: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            said.append(statement)
-
-    database = world.vestibule.means.database
-    engines = {database.engine.sync_engine}
-    if database.is_sqlite:
-        engines.add(database.reading_engine.sync_engine)
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    try:
+    with heard(world, said.append):
         yield said
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)
 
 
 async def everything(world: World, *, but: tuple[str, ...] = ()) -> dict[str, list[str]]:

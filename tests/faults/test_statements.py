@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any  # Any: rows and events
+from typing import Any  # Any: rows
 
 import httpx
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from tests.statements import heard
 from tests.world import PASSWORD, Client, Mail, World
 from vestibule.accounts import closing, state
 from vestibule.accounts.models import Account
@@ -34,24 +35,13 @@ def failing_at(world: World, number: int, *, by: type[Exception] = Injected) -> 
     """Let the `number`th statement that is not a mere begin fail; tells what was run."""
     run: list[str] = []
 
-    def before(
-        _connection: Any, _cursor: Any, statement: str, _given: Any, _context: Any, _many: bool
-    ) -> None:
-        if statement.startswith(("BEGIN", "PRAGMA")):
-            return
+    def listen(statement: str) -> None:
         run.append(statement)
         if len(run) == number:
             raise OperationalError(statement, None, by()) if by is NoRoom else by
 
-    engines = {world.vestibule.means.database.engine, world.vestibule.means.database.reading_engine}
-    targets = {engine.sync_engine for engine in engines}
-    for target in targets:
-        event.listen(target, "before_cursor_execute", before)
-    try:
+    with heard(world, listen):
         yield run
-    finally:
-        for target in targets:
-            event.remove(target, "before_cursor_execute", before)
 
 
 async def everything(world: World) -> dict[str, list[Any]]:

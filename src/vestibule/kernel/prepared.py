@@ -1,7 +1,8 @@
 """Statements whose text is made once, and that go to the driver without SQLAlchemy's help.
 
 SQLAlchemy looks a statement up and prepares a result for it each time that it is executed, which
-takes longer than SQLite takes to run it. This is for the few that run at every log-in.
+takes longer than SQLite takes to run it. This is for the few that run at every log-in. Whoever
+listens to SQLAlchemy's events does not hear of them.
 """
 
 from collections.abc import Mapping

@@ -53,8 +53,6 @@ async def in_turn(connection: AsyncConnection, statements: Sequence[Statement]) 
                 return done
         return len(statements)
 
-    for each in statements:
-        _announce(connection, each)
     ours: Any = (await connection.get_raw_connection()).dbapi_connection  # Any: ours, behind theirs
     try:
         return await cast(_Connection, ours).visit(there)
@@ -158,10 +156,3 @@ class _Driver(AsyncAdapt_aiosqlite_dbapi):
         connection: Any = aiosqlite.connect(*arg, **kw)  # Any: its parts have no public names
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does
         return _Connection(self, await_only(connection))
-
-
-def _announce(connection: AsyncConnection, statement: Statement) -> None:
-    """Tell those who listen to SQLAlchemy's statements."""
-    sync = connection.sync_connection
-    for told in sync.dispatch.before_cursor_execute if sync else ():
-        told(sync, None, statement.text, statement.values, None, False)
