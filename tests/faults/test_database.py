@@ -193,10 +193,10 @@ class TestGone:
     ) -> None:
         async with behind_a_proxy(postgres, postgres_url, tmp_path) as (world, front):
             ada = await world.member()
-            await asyncio.gather(*(ada.get("/v1/me") for _ in range(20)))
+            await asyncio.gather(*(ada.get("/v1/me/sessions") for _ in range(20)))
             front.cut()
             await asyncio.sleep(0.1)
-            answers = await asyncio.gather(*(ada.get("/v1/me") for _ in range(20)))
+            answers = await asyncio.gather(*(ada.get("/v1/me/sessions") for _ in range(20)))
             assert {each.status_code for each in answers} == {200}
 
     @pytest.mark.fault("F-07")

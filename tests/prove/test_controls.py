@@ -69,13 +69,6 @@ CONTROLS = {
         'begin="BEGIN"',
         "tests/kernel/test_database.py",
     ),
-    "the end of a lock whose client hung up": Control(
-        "kernel/database.py",
-        "driver._tx.put_nowait((None, driver._conn.rollback))",
-        "pass",
-        "tests/faults/test_load.py::"
-        "test_clients_that_hang_up_leave_nothing_held_and_nothing_half_done",
-    ),
     "the cross-site rule": Control(
         "web/guard.py",
         "    blueprint.before_request(cross_site or refuse_cross_site)\n",
@@ -95,10 +88,10 @@ CONTROLS = {
         "tests/faults/test_load.py::"
         "test_more_hashing_than_two_seconds_of_work_is_refused_and_nobody_else_waits",
     ),
-    "the pause before hashing": Control(
+    "hashing without a connection": Control(
         "accounts/login.py",
-        "    await unit.pause()  # nobody waits",
-        "    # nobody waits",
+        "    # Nobody waits for Argon2",
+        "    await queries.by_identifier(unit, identifier)  #",
         "tests/faults/test_load.py::test_no_connection_is_held_while_hashing",
     ),
     "the second look after the pause": Control(

@@ -80,8 +80,7 @@ async def log_in(
     except TooManyAttempts:
         unit.means.metrics.log_in_turned_away("limited")
         raise
-    await unit.pause()  # nobody waits for Argon2 with a connection in hand
-
+    # Nobody waits for Argon2 with a connection in hand: this unit has none yet.
     try:
         right = await unit.passwords.matches(password, seen, like=like)
     except Busy:

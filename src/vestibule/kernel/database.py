@@ -7,7 +7,7 @@ fairly instead of spinning on a lock; readers have connections of their own and 
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
@@ -147,13 +147,6 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str | None = None) -> A
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def let_go(connection: Any, _record: Any, _error: Any) -> None:  # Any: as above
-        # Closing alone would leave SQLite's lock behind until Python has collected the cursor.
-        driver = connection.driver_connection
-        with suppress(ValueError):  # it is closed already
-            driver._tx.put_nowait((None, driver._conn.rollback))  # noqa: SLF001 - no other way
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:  # Any: SQLAlchemy's connection, untyped in the event

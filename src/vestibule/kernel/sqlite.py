@@ -36,8 +36,13 @@ def driver() -> AsyncAdapt_aiosqlite_dbapi:
     return _Driver(aiosqlite, sqlite3)
 
 
-async def in_turn(connection: AsyncConnection, statements: Sequence[Statement]) -> int:
+async def in_turn(
+    connection: AsyncConnection, statements: Sequence[Statement], *, commit: bool = False
+) -> int:
     """Run `statements` one after the other, up to a `needed` one that returns no row.
+
+    Args:
+        commit: end the transaction at once, in the same visit.
 
     Returns:
         How many were run before that one.
@@ -55,7 +60,7 @@ async def in_turn(connection: AsyncConnection, statements: Sequence[Statement]) 
 
     ours: Any = (await connection.get_raw_connection()).dbapi_connection  # Any: ours, behind theirs
     try:
-        return await cast(_Connection, ours).visit(there)
+        return await cast(_Connection, ours).visit(there, commit=commit)
     except sqlite3.Error as error:
         raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
@@ -112,7 +117,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
         """Have the next statement begin a transaction."""
         self._beginning = how
 
-    async def visit(self, act: Callable[[sqlite3.Cursor], T]) -> T:
+    async def visit(self, act: Callable[[sqlite3.Cursor], T], *, commit: bool = False) -> T:
         """Have `act` done in the connection's thread, behind what begins a transaction."""
         connection: Any = self._connection  # Any: its parts have no public names
 
@@ -121,20 +126,25 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
             try:
                 if begin:
                     cursor.execute(begin)
-                return act(cursor)
+                done = act(cursor)
             finally:
                 cursor.close()
+            if commit:
+                connection._conn.commit()  # noqa: SLF001
+            return done
 
         async with self._execute_mutex:
             begin, self._beginning = self._beginning, None
             # From here it may be open, whatever becomes of whoever waits for it.
             self._is_open = self._is_open or begin is not None
             try:
-                return cast(T, await connection._execute(there, begin))  # noqa: SLF001
+                done = cast(T, await connection._execute(there, begin))  # noqa: SLF001
             except sqlite3.Error:
                 if begin and not connection.in_transaction:
                     self.begin(begin)  # what comes next shall not be done for good at once
                 raise
+            self._is_open = self._is_open and not commit
+            return done
 
     def commit(self) -> None:
         self._end(super().commit)

@@ -84,7 +84,7 @@ async def _one_by_one(
     """Return how many had room, up to the first that had none."""
     counting = [_COUNTING[way](_values(each, now)) for each, way in zip(wanted, ways, strict=True)]
     giving_back = [_GIVING_BACK(_values(each, now)) for each in back]
-    return min(await in_turn(connection, counting + giving_back), len(wanted))
+    return min(await in_turn(connection, counting + giving_back, commit=True), len(wanted))
 
 
 async def _at_once(
