@@ -446,21 +446,22 @@ def test_an_import_that_is_killed_half_way_and_started_again_misses_and_doubles_
     source = lines(tmp_path / "people.jsonl", people)
     command = [sys.executable, "-m", "vestibule", "accounts", "import", source]
 
-    async def count(world: World) -> int:
-        return len(await world.rows(select(Account.id)))
+    async def half_way(world: World) -> int:
+        begun = await asyncio.create_subprocess_exec(
+            *command,
+            env=outside() | shell.variables,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        came = 0
+        while came == 0 and begun.returncode is None:
+            came = len(await world.rows(select(Account.id)))
+        begun.kill()
+        assert await begun.wait() == -9, "it was killed before its end"
+        return came
 
-    begun = subprocess.Popen(
-        command,
-        env=outside() | shell.variables,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while (came := visit(count)) == 0 and begun.poll() is None:
-        pass
-    begun.kill()
-    assert begun.wait() == -9, "it was killed before its end"
-    assert 0 < came < many
+    assert 0 < visit(half_way) < many
     start = time.perf_counter()
     said = shell.works("accounts", "import", source)
     lasted = time.perf_counter() - start
