@@ -15,12 +15,13 @@ from argon2 import PasswordHasher
 
 from bench import peers
 from bench.load import Following, same
-from bench.storm import BARE, PASSWORD, Hasher
+from bench.storm import PASSWORD, Hasher
 from tests.postgres import Server
 from tests.processes import serving
 from vestibule.accounts.models import Account
 from vestibule.kernel import migrations
 from vestibule.kernel.database import Database
+from vestibule.kernel.passwords import STANDARD
 
 ACCOUNTS = 1000
 SIGNED_IN = 32  # of them
@@ -147,7 +148,7 @@ async def vestibule(
 
 
 def _signed_in(name: str, door: Door, pid: int) -> Service:
-    service = Service(name=name, port=door.port, pid=pid, hasher=BARE)
+    service = Service(name=name, port=door.port, pid=pid, hasher=STANDARD)
     for who in people():
         fields = {"identifier": who, "password": PASSWORD}
         log_in = door.request("POST /v1/login", json.dumps(fields))

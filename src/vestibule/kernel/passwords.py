@@ -18,14 +18,13 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
 from vestibule.kernel import foreign
-from vestibule.kernel.argon2id import Hasher
 from vestibule.kernel.errors import Busy
 
 T = TypeVar("T")
 
 # OWASP Password Storage: 19 MiB, t=2, p=1; said in full because the library's default costs 5 times
 # as much time and 3 times as much memory.
-STANDARD = Hasher(time_cost=2, memory_cost=19_456, parallelism=1)
+STANDARD = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 # A hash says itself what checking it costs. Beyond this one is corrupt, and would cost everybody.
 _MOST_MEMORY = 262_144  # KiB
