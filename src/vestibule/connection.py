@@ -1,7 +1,7 @@
 """One connection: hypercorn reads and writes it, and here is the clock.
 
 hypercorn's own time-outs begin anew with every byte that comes, and it waits for ever for a client
-that does not read. Its clock is three tasks for each request; this one is two timers.
+that does not read. Its clock is tasks that are made anew for each request; this one is timers.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
@@ -26,7 +26,6 @@ class Connection(TCPServer):
     """One connection, in HTTP/1.1 or HTTP/2."""
 
     _speaks_http2 = False
-    _left = False
     _gathered = b""
 
     def __init__(self, *given: Any) -> None:  # Any: as hypercorn has it
@@ -36,7 +35,8 @@ class Connection(TCPServer):
     def ask_to_leave(self) -> None:
         """Tell an HTTP/2 client to send no further request here; HTTP/1 is told in an answer."""
         if self._speaks_http2:
-            self.writer.write(_GO_AWAY)
+            with suppress(RuntimeError):  # it is closing already
+                self.writer.write(_GO_AWAY)
 
     def say_goodbye(self) -> None:
         """Close it behind what was written; what reads it hears of that, and ends the rest."""
@@ -45,8 +45,7 @@ class Connection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if not isinstance(event, RawData):
-            if not (self._left and isinstance(event, Updated)):
-                await super().protocol_send(event)
+            await super().protocol_send(event)
             return
         if self._gathers(event.data):
             return
@@ -94,10 +93,10 @@ class Connection(TCPServer):
                 break
             await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
-        # hypercorn would wait out the idle time, with all that the connection holds, for somebody
-        # who has left.
-        self._left = True
-        await self.idle_task.stop()
+        if isinstance(self.protocol.protocol, H2Protocol):
+            # hypercorn would let answers wait for ever for room at a client that has left.
+            for each in self.protocol.protocol.stream_buffers.values():
+                await each.close()
 
     async def _close(self) -> None:
         self._write_gathered()
@@ -126,8 +125,11 @@ class _Idle:
 
     def end(self) -> None:
         """Close the connection, if it is idle."""
-        if self._timer is not None:
-            self._stop()
+        if self._timer is None:
+            return
+        self._stop()
+        protocol = self._connection.protocol.protocol
+        if not (isinstance(protocol, H2Protocol) and protocol.streams):  # one that was upgraded
             self._connection.say_goodbye()
 
     def _stop(self) -> None:

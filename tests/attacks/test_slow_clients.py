@@ -170,3 +170,64 @@ async def test_who_has_left_holds_nothing_until_a_time_out(tmp_path: Path) -> No
         async with asyncio.timeout(PATIENCE):
             while descriptors(served.process.pid) > before + 5:
                 await asyncio.sleep(0.05)
+
+
+async def until(
+    wanted: type[h2.events.Event], client: h2.connection.H2Connection, reader: asyncio.StreamReader
+) -> None:
+    """Read what comes until there is such an event."""
+    async with asyncio.timeout(PATIENCE):
+        while came := await reader.read(1000):
+            if any(isinstance(each, wanted) for each in client.receive_data(came)):
+                return
+    raise AssertionError("the connection was closed")
+
+
+@pytest.mark.fault("F-12")
+async def test_an_http2_client_that_makes_no_room_and_leaves_holds_nothing() -> None:
+    """Its answer waits for it no longer, although the app does not listen whether it is there."""
+
+    async def answers(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    listener = listen("127.0.0.1", 0)
+    connections = Connections(cast(ASGIFramework, answers), idle=3600, most=100)
+    await connections.accept(listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    client = h2.connection.H2Connection()
+    client.local_settings.initial_window_size = 0
+    client.initiate_connection()
+    asked = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "x")]
+    client.send_headers(1, asked, end_stream=True)
+    writer.write(client.data_to_send())
+    await until(h2.events.ResponseReceived, client, reader)
+    writer.close()
+    await connections.refuse_newcomers()
+    async with asyncio.timeout(PATIENCE):
+        await connections.wait(2 * PATIENCE)
+
+
+@pytest.mark.fault("F-15")
+async def test_a_request_that_is_upgraded_to_http2_is_not_idle() -> None:
+    async def answers(scope: Message, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    listener = listen("127.0.0.1", 0)
+    connections = Connections(cast(ASGIFramework, answers), idle=0.2, most=100)
+    await connections.accept(listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    client = h2.connection.H2Connection()
+    settings = client.initiate_upgrade_connection()
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+    writer.write(b"GET / HTTP/1.1\r\n" + HEAD + upgrade + (settings or b"") + b"\r\n\r\n")
+    async with asyncio.timeout(PATIENCE):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    writer.write(client.data_to_send())
+    await until(h2.events.StreamEnded, client, reader)
+    writer.close()
+    await connections.refuse_newcomers()
+    async with asyncio.timeout(PATIENCE):
+        await connections.wait(2 * PATIENCE)

@@ -10,7 +10,6 @@ from typing import Any  # Any: rows
 import httpx
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from tests.statements import heard
 from tests.world import PASSWORD, Client, Mail, World
@@ -38,7 +37,7 @@ def failing_at(world: World, number: int, *, by: type[Exception] = Injected) -> 
     def listen(statement: str) -> None:
         run.append(statement)
         if len(run) == number:
-            raise OperationalError(statement, None, by()) if by is NoRoom else by
+            raise by
 
     with heard(world, listen):
         yield run

@@ -11,7 +11,18 @@ from pathlib import Path
 from time import time_ns
 
 import pytest
-from sqlalchemy import Column, MetaData, String, Table, func, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -24,7 +35,7 @@ from vestibule.kernel.errors import DatabaseUnavailable
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.pool import FairPool
 from vestibule.kernel.prepared import Prepared, Statement
-from vestibule.kernel.sqlite import DIALECT, in_turn
+from vestibule.kernel.sqlite import in_turn
 from vestibule.throttle.counters import Counter
 
 
@@ -335,12 +346,12 @@ async def test_who_is_closed_already_can_be_told_to_roll_back(sqlite_url: str) -
 
 def counting(name: str, *, needed: bool = False) -> Statement:
     given = {"limit_name": name, "key_digest": b"x", "count": 1, "resets_at": datetime.now(UTC)}
-    return Prepared(insert(Counter).values(**given), DIALECT, needed=needed)({})
+    return Prepared(insert(Counter).values(**given), needed=needed)({})
 
 
 async def test_what_is_run_in_turn_ends_where_a_needed_row_is_missing(sqlite_url: str) -> None:
     database = Database(sqlite_url)
-    looking = Prepared(select(Counter.count).where(Counter.limit_name == "b"), DIALECT, needed=True)
+    looking = Prepared(select(Counter.count).where(Counter.limit_name == "b"), needed=True)
     async with database.engine.begin() as connection:
         run = await in_turn(connection, [counting("a"), looking({}), counting("c")])
     assert run == 1
@@ -364,7 +375,8 @@ async def test_what_fails_in_turn_takes_back_what_came_before(sqlite_url: str) -
     await database.close()
 
 
-async def test_who_leaves_in_between_leaves_no_lock_behind(sqlite_url: str) -> None:
+@pytest.mark.parametrize("commit", [True, False])
+async def test_who_leaves_in_between_leaves_nothing_behind(sqlite_url: str, commit: bool) -> None:
     database = Database(sqlite_url)
     async with database.engine.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection
@@ -374,7 +386,7 @@ async def test_who_leaves_in_between_leaves_no_lock_behind(sqlite_url: str) -> N
 
     async def count() -> None:
         async with database.engine.begin() as connection:
-            await in_turn(connection, [counting("a")])
+            await in_turn(connection, [counting("a")], commit=commit)
 
     leaving = asyncio.create_task(count())
     await asyncio.sleep(0.05)
@@ -393,5 +405,8 @@ async def test_who_leaves_in_between_leaves_no_lock_behind(sqlite_url: str) -> N
 def test_a_value_that_only_sqlalchemy_can_make_is_not_left_out() -> None:
     table = Table("some", MetaData(), Column("name", String), Column("made", String, default="x"))
     with pytest.raises(ValueError, match="missing"):
-        Prepared(insert(table).values(name="ada"), DIALECT)
-    assert Prepared(insert(table).values(name="ada", made="y"), DIALECT)({}).values == ("ada", "y")
+        Prepared(insert(table).values(name="ada"))
+    prepared = Prepared(insert(table).values(name=bindparam("name"), made="y"))
+    assert prepared({"name": "ada"}).values == ("ada", "y")
+    with pytest.raises(KeyError):
+        prepared({"nane": "ada"})

@@ -297,7 +297,7 @@ CONTROLS = {
         "    except TooManyAttempts:\n"
         '        unit.means.metrics.log_in_turned_away("limited")\n'
         "        raise\n"
-        "    await unit.pause()  # nobody waits for Argon2 with a connection in hand\n\n"
+        "    # Nobody waits for Argon2 with a connection in hand: this unit has none yet.\n"
         "    try:\n"
         "        right = await unit.passwords.matches(password, seen, like=like)\n",
         "        await unit.pause()\n"
@@ -969,11 +969,24 @@ CONTROLS = {
         ".where(if_)",
         "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
     ),
-    "letting go of who has left": Control(
+    "answers to who makes no room and leaves": Control(
         "connection.py",
-        "        self._left = True\n        await self.idle_task.stop()\n",
-        "",
-        "tests/attacks/test_slow_clients.py::test_who_has_left_holds_nothing_until_a_time_out",
+        "                await each.close()\n",
+        "                pass\n",
+        "tests/attacks/test_slow_clients.py::"
+        "test_an_http2_client_that_makes_no_room_and_leaves_holds_nothing",
+    ),
+    "the clock of an upgraded request": Control(
+        "connection.py",
+        "if not (isinstance(protocol, H2Protocol) and protocol.streams):",
+        "if True:",
+        "tests/attacks/test_slow_clients.py::test_a_request_that_is_upgraded_to_http2_is_not_idle",
+    ),
+    "what a caller who has left would count": Control(
+        "kernel/sqlite.py",
+        "            if commit and not left:",
+        "            if commit:",
+        "tests/kernel/test_database.py::test_who_leaves_in_between_leaves_nothing_behind",
     ),
     "answers that do not wait for more": Control(
         "server.py",

@@ -46,8 +46,8 @@ def written(settings: Settings) -> Iterator[None]:
 class _Structured(logging.Formatter):
     """structlog's processors, for lines that come by way of `logging`.
 
-    structlog's own copies the record of each line first, and asks processors for what stands in it:
-    more than the rest of a quick request costs.
+    structlog's own copies the record of each line first and asks processors for what stands in it,
+    which takes half as long again.
     """
 
     def __init__(self, *processors: Processor) -> None:
@@ -55,14 +55,19 @@ class _Structured(logging.Formatter):
         self._processors = processors
 
     def format(self, record: logging.LogRecord) -> str:
-        said: dict[str, Any] = {"event": record.getMessage()}
-        said |= structlog.contextvars.get_contextvars()  # the request's id
-        said |= {"logger": record.name, "level": record.levelname.lower()}
+        said: dict[str, Any] = {"event": "", **structlog.contextvars.get_contextvars()}
+        said |= {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+        }
         said |= {name: value for name, value in vars(record).items() if name not in _USUAL}
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
         said["timestamp"] = at.replace("+00:00", "Z")
         if record.exc_info:
             said["exc_info"] = record.exc_info
+        if record.stack_info:
+            said["stack"] = record.stack_info
         line: Any = said
         for process in self._processors:
             line = process(None, record.levelname.lower(), line)
@@ -71,8 +76,9 @@ class _Structured(logging.Formatter):
 
 def _formatter(*, as_json: bool) -> logging.Formatter:
     if as_json:
-        render = structlog.processors.JSONRenderer(lambda said, **_: _JSON.encode(said))
-        return _Structured(structlog.processors.format_exc_info, render)
+        return _Structured(
+            structlog.processors.format_exc_info, lambda _logger, _level, said: _JSON.encode(said)
+        )
     return _Structured(
         structlog.dev.ConsoleRenderer(
             colors=os.isatty(_STANDARD_ERROR),

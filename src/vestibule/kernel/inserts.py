@@ -8,7 +8,7 @@ from sqlalchemy import Insert, Table, bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vestibule.kernel.prepared import Prepared
-from vestibule.kernel.sqlite import DIALECT, in_turn
+from vestibule.kernel.sqlite import in_turn
 
 # What SQLAlchemy does for a statement grows with the square of its rows, and holds up everybody.
 _MOST = 20
@@ -47,7 +47,7 @@ async def write(session: AsyncSession, rows: Sequence[Row], *, at_once: bool) ->
 
 @cache
 def _one(table: Table, names: tuple[str, ...]) -> Prepared:
-    return Prepared(insert(table).values({name: bindparam(name) for name in names}), DIALECT)
+    return Prepared(insert(table).values({name: bindparam(name) for name in names}))
 
 
 @cache

@@ -7,6 +7,7 @@ transaction goes with the first statement in it, and statements that do not wait
 rows go there together.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,7 +19,6 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_connection,
     AsyncAdapt_aiosqlite_cursor,
     AsyncAdapt_aiosqlite_dbapi,
-    dialect,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,8 +27,6 @@ from sqlalchemy.util import await_only
 from vestibule.kernel.prepared import Statement
 
 T = TypeVar("T")
-
-DIALECT = dialect()  # how SQLite wants statements and values
 
 
 def driver() -> AsyncAdapt_aiosqlite_dbapi:
@@ -42,7 +40,8 @@ async def in_turn(
     """Run `statements` one after the other, up to a `needed` one that returns no row.
 
     Args:
-        commit: end the transaction at once, in the same visit.
+        commit: end the transaction at once, in the same visit, unless the caller has left; what
+            follows on the connection is in none.
 
     Returns:
         How many were run before that one.
@@ -120,6 +119,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     async def visit(self, act: Callable[[sqlite3.Cursor], T], *, commit: bool = False) -> T:
         """Have `act` done in the connection's thread, behind what begins a transaction."""
         connection: Any = self._connection  # Any: its parts have no public names
+        left = False
 
         def there(begin: str | None) -> T:
             cursor = connection._conn.cursor()  # noqa: SLF001
@@ -129,7 +129,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
                 done = act(cursor)
             finally:
                 cursor.close()
-            if commit:
+            if commit and not left:
                 connection._conn.commit()  # noqa: SLF001
             return done
 
@@ -139,6 +139,9 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
             self._is_open = self._is_open or begin is not None
             try:
                 done = cast(T, await connection._execute(there, begin))  # noqa: SLF001
+            except asyncio.CancelledError:
+                left = True
+                raise
             except sqlite3.Error:
                 if begin and not connection.in_transaction:
                     self.begin(begin)  # what comes next shall not be done for good at once

@@ -31,7 +31,7 @@ from vestibule.kernel.counting import Count, Reached
 from vestibule.kernel.database import Database, UtcDateTime
 from vestibule.kernel.pool import PATIENCE
 from vestibule.kernel.prepared import Prepared
-from vestibule.kernel.sqlite import DIALECT, in_turn
+from vestibule.kernel.sqlite import in_turn
 from vestibule.throttle.counters import Counter
 
 
@@ -182,13 +182,13 @@ def _all_of(ways: _Ways, back: int) -> Select[int]:
 
 _ROW = _Row()
 _COUNTING: dict[bool | None, Prepared] = {
-    None: Prepared(_ROW.look(if_=true()), DIALECT, needed=True),
+    None: Prepared(_ROW.look(if_=true()), needed=True),
     **{
         from_first: Prepared(
-            _ROW.count(sqlite.insert, from_first=from_first, if_=true()), DIALECT, needed=True
+            _ROW.count(sqlite.insert, from_first=from_first, if_=true()), needed=True
         )
         for from_first in (False, True)
     },
 }
 _RESETS_AT = select(Counter.resets_at).where(_ROW.here)
-_GIVING_BACK = Prepared(_ROW.give_back(if_=true()), DIALECT)
+_GIVING_BACK = Prepared(_ROW.give_back(if_=true()))

@@ -1,4 +1,4 @@
-"""Who one is: `GET /v1/me` before Quart, for who is remembered here.
+"""Who one is: `GET /v1/me` before Quart, for who is remembered here; on SQLite, for who is found.
 
 Everybody else goes the long way, to the route of the same path (`web/api/accounts`), and so does
 whatever asks for more than the plain answer: API keys, queries, pages of other origins.
@@ -30,6 +30,7 @@ class Myself:
     def __init__(self, app: ASGI, vestibule: Vestibule) -> None:
         self._app = app
         self._recognition = Recognition(vestibule)
+        self._remembers = not vestibule.means.database.is_sqlite
         self._always = guard.raw_headers(vestibule.settings)
         self._always.append((b"content-type", b"application/json"))
         self._notes_addresses = vestibule.settings.log_addresses
@@ -37,7 +38,7 @@ class Myself:
         self._made: dict[UUID, tuple[ref[Account], Headers, bytes]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # Any: as ASGI has them
-        known = self._known(scope)
+        known = await self._known(scope)
         if known is None:
             await self._app(scope, receive, send)
             return
@@ -48,8 +49,8 @@ class Myself:
         await send({"type": "http.response.start", "status": 200, "headers": [*headers, named]})
         await send({"type": "http.response.body", "body": body})
 
-    def _known(self, scope: Any) -> SignedIn | None:  # Any: the same
-        """Return who asks for no more than the plain answer, and is remembered."""
+    async def _known(self, scope: Any) -> SignedIn | None:  # Any: the same
+        """Return who asks for no more than the plain answer, and is known without Quart."""
         if (
             scope["type"] != "http"
             or scope["path"] != PATH
@@ -58,8 +59,13 @@ class Myself:
             or self._notes_addresses
         ):
             return None
-        known = self._recognition.of(scope["headers"])
-        return known if isinstance(known, SignedIn) else None
+        if self._remembers:
+            known = self._recognition.of(scope["headers"])
+            return known if isinstance(known, SignedIn) else None
+        try:
+            return await self._recognition.person(scope["headers"])
+        except Exception:  # noqa: BLE001 - whatever it is, the long way meets it and answers it
+            return None
 
     def _answer(self, account: Account) -> tuple[Headers, bytes]:
         """Return headers and body, made once for an account as it is remembered."""

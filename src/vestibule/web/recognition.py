@@ -1,10 +1,11 @@
-"""Who sends a request, read from its headers before Quart, for those whom this process remembers.
+"""Who sends a request, read from its headers before Quart.
 
 It knows whoever the long way would know, or nobody: whatever is odd is left to the long way.
 """
 
 import re
 from collections.abc import Iterable
+from enum import Enum, auto
 
 from vestibule.accounts import presence
 from vestibule.accounts.programs import Program
@@ -16,6 +17,14 @@ from vestibule.web import arrival, identity
 _PORT = re.compile(rb"[1-9][0-9]{0,3}|[1-5][0-9]{4}")  # others are the long way's
 _PLAIN = frozenset(range(0x20, 0x7F))
 _READ = frozenset({b"host", b"x-forwarded-proto", b"authorization", b"x-api-key", b"cookie"})
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class _Kind(Enum):
+    KEY = auto()
+    TOKEN = auto()
+    COOKIE = auto()
 
 
 class Recognition:
@@ -31,8 +40,36 @@ class Recognition:
         self._unread = frozenset([b"origin"] if vestibule.settings.allowed_origins else [])
         self._watched = _READ | self._unread
 
-    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> SignedIn | Program | None:
+    def of(self, headers: Headers) -> SignedIn | Program | None:
         """Return who is remembered and came to us, over https; None for the long way."""
+        match self._credential(headers):
+            case (_Kind.KEY, sent):
+                return presence.recalled_by_api_key(self._means, sent)
+            case (_Kind.TOKEN, token):
+                return presence.recalled_by_access_token(self._means, token)
+            case (_Kind.COOKIE, secret):
+                return presence.recalled_by_session(self._means, secret)
+        return None
+
+    async def person(self, headers: Headers) -> SignedIn | None:
+        """As `of`, asking the database; None also for programs.
+
+        Raises:
+            DatabaseUnavailable: it cannot be asked.
+        """
+        match self._credential(headers):
+            case (_Kind.TOKEN, token):
+                return await presence.by_access_token(self._means, token)
+            case (_Kind.COOKIE, secret):
+                return await presence.by_session(self._means, secret)
+        return None
+
+    def _credential(self, headers: Headers) -> tuple[_Kind, str] | None:
+        read = self._read(headers)
+        return None if read is None else self._first(read)
+
+    def _read(self, headers: Headers) -> dict[bytes, bytes] | None:
+        """Return what counts of a request that came to us, over https."""
         read: dict[bytes, bytes] = {}
         for name, value in headers:
             if name in self._watched:
@@ -44,23 +81,23 @@ class Recognition:
             return None
         if read.get(b"x-forwarded-proto", b"https") != b"https":
             return None
-        return self._known(read)
+        return read
 
-    def _known(self, read: dict[bytes, bytes]) -> SignedIn | Program | None:
+    def _first(self, read: dict[bytes, bytes]) -> tuple[_Kind, str] | None:
         authorization = read.get(b"authorization")
         if authorization is not None:
             scheme, _, token = authorization.decode("latin-1").partition(" ")
             if scheme.lower() != "bearer":
                 return None
             if token.startswith(Purpose.API_KEY):
-                return presence.recalled_by_api_key(self._means, token)
-            return presence.recalled_by_access_token(self._means, token.strip())
+                return _Kind.KEY, token
+            return _Kind.TOKEN, token.strip()
         key = read.get(b"x-api-key")
         if key is not None:
-            return presence.recalled_by_api_key(self._means, key.decode("latin-1"))
-        return self._by_cookie(read.get(b"cookie", b""))
+            return _Kind.KEY, key.decode("latin-1")
+        return self._in_cookie(read.get(b"cookie", b""))
 
-    def _by_cookie(self, cookies: bytes) -> SignedIn | None:
+    def _in_cookie(self, cookies: bytes) -> tuple[_Kind, str] | None:
         if not _PLAIN.issuperset(cookies):
             return None
         for each in cookies.split(b";"):
@@ -69,6 +106,5 @@ class Recognition:
                 continue
             if not pair.startswith(self._cookie):
                 return None  # nobody writes it so; which one counts, the long way decides
-            secret = pair[len(self._cookie) :].decode("latin-1")
-            return presence.recalled_by_session(self._means, secret)
+            return _Kind.COOKIE, pair[len(self._cookie) :].decode("latin-1")
         return None
