@@ -8,6 +8,7 @@ from typing import cast
 
 import h2.connection
 import h2.events
+import h2.settings
 import httpx
 import pytest
 from hypercorn.typing import ASGIFramework
@@ -196,8 +197,8 @@ async def test_an_http2_client_that_makes_no_room_and_leaves_holds_nothing() -> 
     await connections.accept(listener)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     client = h2.connection.H2Connection()
-    client.local_settings.initial_window_size = 0
     client.initiate_connection()
+    client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
     asked = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "x")]
     client.send_headers(1, asked, end_stream=True)
     writer.write(client.data_to_send())
