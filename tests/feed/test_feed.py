@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any  # Any: SQLAlchemy's events
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 
 from tests.feed.conftest import A_SECOND, Two, elsewhere, kill_feeds, listening
 from tests.pgbouncer import pgbouncer
@@ -21,6 +21,7 @@ from vestibule.accounts.queries import SignedIn
 from vestibule.kernel.clock import SystemClock
 from vestibule.kernel.ids import uuid7
 from vestibule.kernel.memory import Fact
+from vestibule.throttle.counters import Counter
 from vestibule.tokens import keys
 
 
@@ -294,20 +295,18 @@ async def test_who_is_read_while_it_changes_is_not_remembered(
 
 
 async def test_a_client_that_hangs_up_leaves_nothing_remembered_that_it_changed(two: Two) -> None:
-    vestibule, nobody, seen_through = two.there.vestibule, uuid7(), 0
+    vestibule, nobody, seen_through = two.there.vestibule, uuid7(), set[str]()
     two.proxy.swallow()  # nor does its own word remind it
     for rest in range(40):
         vestibule.means.memory.accounts.put(nobody, "as it was")
-        happened: list[int] = []
         leaving = asyncio.Event()
 
-        async def change(
-            rest: int = rest, happened: list[int] = happened, leaving: asyncio.Event = leaving
-        ) -> None:
+        async def change(name: str = str(rest), leaving: asyncio.Event = leaving) -> None:
             async with vestibule.unit() as unit:
-                await unit.session.execute(select(Account.id))
+                row: dict[str, object] = {"limit_name": name, "key_digest": b"left", "count": 1}
+                await unit.session.execute(insert(Counter).values(**row, resets_at=unit.now))
                 unit.forget(Fact.ACCOUNT, nobody)
-                unit.after_commit(lambda: happened.append(rest))
+                unit.after_commit(lambda: seen_through.add(name))
                 leaving.set()
 
         task = asyncio.create_task(change())
@@ -316,10 +315,11 @@ async def test_a_client_that_hangs_up_leaves_nothing_remembered_that_it_changed(
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        if happened:
+        if str(rest) in seen_through:
             assert vestibule.means.memory.accounts.get(nobody) is None
-        seen_through += len(happened)
-    assert seen_through > 0, "everybody left too early"
+    ours = select(Counter.limit_name).where(Counter.key_digest == b"left")
+    assert {name for (name,) in await two.here.rows(ours)} == seen_through
+    assert seen_through, "everybody left too early"
 
 
 async def test_a_session_that_rested_here_and_was_used_there_lives(two: Two) -> None:
