@@ -242,7 +242,7 @@ async def test_nobody_writes_into_our_letters_by_a_name_or_a_browser(world: Hous
         "<a href=//evil.test>evil</a>",
         "\u202eevil",
         "{{ evil }}{{config}}{% raw %}evil",
-        "${7*7} evil",
+        "${7777*7777} evil",
     ]
     for lure in lures:
         asked = await stranger.post(
@@ -263,7 +263,7 @@ async def test_nobody_writes_into_our_letters_by_a_name_or_a_browser(world: Hous
     assert len(world.messages) == 2 * len(lures) + 1
     for message in world.messages:
         written = message.subject + message.text + (message.html or "")
-        for hint in ("evil", "\u202e", "{{", "${", "49"):
+        for hint in ("evil", "\u202e", "{{", "${", "60481729"):
             assert hint not in _without_tokens(written), hint
     assert (await events(world))["sign_up.asked"] == 2 * len(lures) + 1
 

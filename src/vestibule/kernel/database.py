@@ -76,7 +76,6 @@ class Database:
         self.absence = Absence()
         parsed = dialect_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._one_by_one = False
         if self.is_sqlite:
             _create_privately(parsed)
             self.engine = _sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
@@ -90,17 +89,14 @@ class Database:
                 postgresql.keep_time(self.engine, clock)
             # BEGIN, SELECT, ROLLBACK are three round trips; a single read needs one. But PgBouncer
             # may prepare on one connection and execute on the next, unless a transaction holds it.
-            self._one_by_one = not pgbouncer
-            how = {"isolation_level": "AUTOCOMMIT"} if self._one_by_one else {}
-            self.reading_engine = self.engine.execution_options(**how)
+            one_by_one = {} if pgbouncer else {"isolation_level": "AUTOCOMMIT"}
+            self.reading_engine = self.engine.execution_options(**one_by_one)
         self.writing = async_sessionmaker(self.engine, expire_on_commit=False)
         self.reading = async_sessionmaker(self.reading_engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[AsyncConnection]:
-        engine = self.engine if self.is_sqlite else self.reading_engine
-        # Where each statement is a transaction of its own there is none to begin and to end.
-        async with engine.connect() if self._one_by_one else engine.begin() as connection:
+        async with (self.engine if self.is_sqlite else self.reading_engine).begin() as connection:
             yield connection
 
     @asynccontextmanager
