@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -133,6 +133,22 @@ async def test_who_comes_when_there_are_too_many_is_told_to_come_again(hurried: 
             writer.close()
 
 
+@asynccontextmanager
+async def left_alone(
+    app: Callable[[Message, Receive, Send], Awaitable[None]], *, idle: float = 3600
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """One client of `app`, who leaves at the end: then nothing of the connection is left either."""
+    listener = listen("127.0.0.1", 0)
+    connections = Connections(cast(ASGIFramework, app), idle=idle, most=100)
+    await connections.accept(listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    yield reader, writer
+    writer.close()
+    await connections.refuse_newcomers()
+    async with asyncio.timeout(PATIENCE):
+        await connections.wait(2 * PATIENCE)
+
+
 @pytest.mark.fault("F-12")
 @pytest.mark.parametrize("pieces", [8, 8000])
 async def test_a_body_that_nobody_reads_holds_no_connection(pieces: int) -> None:
@@ -143,17 +159,10 @@ async def test_a_body_that_nobody_reads_holds_no_connection(pieces: int) -> None
         await send({"type": "http.response.start", "status": 404, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    listener = listen("127.0.0.1", 0)
-    connections = Connections(cast(ASGIFramework, answers), idle=3600, most=100)
-    await connections.accept(listener)
-    reader, writer = await asyncio.open_connection(*listener.getsockname())
-    head = b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-    writer.write(head + b"1\r\nx\r\n" * pieces)
-    assert (await reader.read()).startswith(b"HTTP/1.1 404")
-    writer.close()
-    await connections.refuse_newcomers()
-    async with asyncio.timeout(PATIENCE):
-        await connections.wait(2 * PATIENCE)
+    async with left_alone(answers) as (reader, writer):
+        head = b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"1\r\nx\r\n" * pieces)
+        assert (await reader.read()).startswith(b"HTTP/1.1 404")
 
 
 @pytest.mark.fault("F-12")
@@ -192,21 +201,14 @@ async def test_an_http2_client_that_makes_no_room_and_leaves_holds_nothing() -> 
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"hello"})
 
-    listener = listen("127.0.0.1", 0)
-    connections = Connections(cast(ASGIFramework, answers), idle=3600, most=100)
-    await connections.accept(listener)
-    reader, writer = await asyncio.open_connection(*listener.getsockname())
     client = h2.connection.H2Connection()
     client.initiate_connection()
     client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
     asked = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "x")]
     client.send_headers(1, asked, end_stream=True)
-    writer.write(client.data_to_send())
-    await until(h2.events.ResponseReceived, client, reader)
-    writer.close()
-    await connections.refuse_newcomers()
-    async with asyncio.timeout(PATIENCE):
-        await connections.wait(2 * PATIENCE)
+    async with left_alone(answers) as (reader, writer):
+        writer.write(client.data_to_send())
+        await until(h2.events.ResponseReceived, client, reader)
 
 
 @pytest.mark.fault("F-15")
@@ -216,19 +218,12 @@ async def test_a_request_that_is_upgraded_to_http2_is_not_idle() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"hello"})
 
-    listener = listen("127.0.0.1", 0)
-    connections = Connections(cast(ASGIFramework, answers), idle=0.2, most=100)
-    await connections.accept(listener)
-    reader, writer = await asyncio.open_connection(*listener.getsockname())
     client = h2.connection.H2Connection()
     settings = client.initiate_upgrade_connection()
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
-    writer.write(b"GET / HTTP/1.1\r\n" + HEAD + upgrade + (settings or b"") + b"\r\n\r\n")
-    async with asyncio.timeout(PATIENCE):
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
-    writer.write(client.data_to_send())
-    await until(h2.events.StreamEnded, client, reader)
-    writer.close()
-    await connections.refuse_newcomers()
-    async with asyncio.timeout(PATIENCE):
-        await connections.wait(2 * PATIENCE)
+    async with left_alone(answers, idle=0.2) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n" + HEAD + upgrade + (settings or b"") + b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        writer.write(client.data_to_send())
+        await until(h2.events.StreamEnded, client, reader)

@@ -969,6 +969,12 @@ CONTROLS = {
         ".where(if_)",
         "tests/attacks/test_limits.py::test_over_the_accounts_cap_every_password_is_a_wrong_one",
     ),
+    "the clock of who has left": Control(
+        "connection.py",
+        "        self.idle_task: _Idle = _Idle(self)  # type: ignore[assignment]\n",
+        "",
+        "tests/attacks/test_slow_clients.py::test_who_has_left_holds_nothing_until_a_time_out",
+    ),
     "answers to who makes no room and leaves": Control(
         "connection.py",
         "                await each.close()\n",
